@@ -1,0 +1,28 @@
+# Two commands do everything: `make run` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+BIN := $(or $(CARGO_TARGET_DIR),$(shell cargo metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target)
+
+.PHONY: run test build system lint bench clean-state
+
+run: system build
+	@scripts/run "$(BIN)/release"
+
+test: system
+	cargo build --workspace --bins
+	cargo test --workspace --no-fail-fast
+
+build: system
+	cargo build --release --bins
+
+# Debian packages: the desktop's parts and the programs that the built-in company works in.
+system:
+	@scripts/install
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: build
+	@for what in desktop feed gate console stop; do "$(BIN)/release/mezzanine" bench $$what --json; done

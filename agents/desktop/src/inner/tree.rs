@@ -1,0 +1,197 @@
+//! Reads the accessibility tree, from inside the sandbox. Only what shows is walked, many questions are on their way
+//! at once, and a program that does not answer costs its own share of the time and no more.
+
+mod calls;
+mod cells;
+mod lines;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use mz_scene::{RawNode, RawTree};
+
+use calls::{Bus, Object};
+
+/// Children of one object that are looked at.
+const MOST_CHILDREN: usize = 200;
+/// More than this is no list that a person reads but a sheet: its visible cells are found by place.
+const SHEET: i32 = 2000;
+const DEEPEST: u16 = 48;
+const MOST_NODES: usize = 6000;
+/// Questions on their way at once.
+const BATCH: usize = 96;
+/// Of the time that is left, what one program may take.
+const SHARE: u32 = 2;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    #[error("the accessibility bus does not answer: {0}")]
+    Bus(String),
+    #[error("the reader cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+pub struct TreeReader {
+    runtime: tokio::runtime::Runtime,
+    bus: Bus,
+}
+
+/// An object that is still to be looked at.
+struct Pending {
+    object: Object,
+    parent: Option<u32>,
+    depth: u16,
+}
+
+impl TreeReader {
+    /// Connects to the session's accessibility bus.
+    pub fn connect() -> Result<Self, TreeError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let bus = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(5), Bus::connect())
+                .await
+                .map_err(|_| TreeError::Bus("no answer within 5 s".to_owned()))?
+                .map_err(|error| TreeError::Bus(error.to_string()))
+        })?;
+        Ok(Self { runtime, bus })
+    }
+
+    /// All programs' trees, without windows. What does not come within the deadline is left out, and said so.
+    pub fn read(&mut self, deadline: Duration) -> Result<RawTree, TreeError> {
+        let end = Instant::now() + deadline;
+        let bus = &self.bus;
+        self.runtime.block_on(async {
+            let programs = tokio::time::timeout(deadline, bus.programs())
+                .await
+                .map_err(|_| TreeError::Bus("the registry is silent".to_owned()))?
+                .map_err(|error| TreeError::Bus(error.to_string()))?;
+            let mut tree = RawTree::default();
+            for program in programs {
+                let left = end.saturating_duration_since(Instant::now());
+                let share = (left / SHARE).max(Duration::from_millis(200)).min(left);
+                let mut part = RawTree::default();
+                let whole = tokio::time::timeout(share, walk(bus, program, &mut part)).await.is_ok();
+                append(&mut tree, part);
+                tree.truncated |= !whole;
+            }
+            Ok(tree)
+        })
+    }
+}
+
+/// Breadth first, so that what is cut off by time or number lies deep.
+async fn walk(bus: &Bus, program: Object, tree: &mut RawTree) {
+    let mut open = VecDeque::new();
+    for object in bus.children(&program, MOST_CHILDREN).await {
+        open.push_back(Pending { object, parent: None, depth: 0 });
+    }
+    while !open.is_empty() {
+        let batch: Vec<Pending> = open.drain(..open.len().min(BATCH)).collect();
+        let looks = join_all(batch.iter().map(|pending| look(bus, pending))).await;
+        for (pending, seen) in batch.into_iter().zip(looks) {
+            let Some(seen) = seen else { continue };
+            if tree.nodes.len() >= MOST_NODES {
+                tree.truncated = true;
+                return;
+            }
+            let index = tree.nodes.len() as u32;
+            if seen.focused {
+                tree.focus = Some(index);
+            }
+            tree.truncated |= seen.cut;
+            tree.nodes.push(RawNode { parent: pending.parent, ..seen.node });
+            for mut extra in seen.extra {
+                extra.parent = Some(index);
+                tree.nodes.push(extra);
+            }
+            if pending.depth < DEEPEST {
+                open.extend(seen.children.into_iter().map(|object| Pending {
+                    object,
+                    parent: Some(index),
+                    depth: pending.depth + 1,
+                }));
+            }
+        }
+    }
+}
+
+/// What one look at an object gives.
+struct Seen {
+    node: RawNode,
+    focused: bool,
+    children: Vec<Object>,
+    /// Lines or cells, which are told with their parent.
+    extra: Vec<RawNode>,
+    cut: bool,
+}
+
+async fn look(bus: &Bus, pending: &Pending) -> Option<Seen> {
+    let object = &pending.object;
+    let states = bus.states(object).await?;
+    let has = |name: &str| states.iter().any(|state| state == name);
+    // Frames of some programs do not say that they show; everything else that does not is skipped with all below it.
+    if !has("showing") && pending.depth > 0 {
+        return None;
+    }
+    let (role, name, extents, child_count) =
+        tokio::join!(bus.role(object), bus.name(object), bus.extents(object), bus.child_count(object));
+    let role = role?;
+    let (x, y, w, h) = extents.unwrap_or((0, 0, 0, 0));
+    let mut node = RawNode { path: object.key(), role, name, states, x, y, w, h, ..RawNode::default() };
+    let focused = node.states.iter().any(|state| state == "focused");
+    let mut seen = Seen { node: node.clone(), focused, children: Vec::new(), extra: Vec::new(), cut: false };
+    if is_sheet(&node, child_count) {
+        seen.extra = cells::visible(bus, object, &node).await;
+        seen.cut = true;
+        return Some(seen);
+    }
+    if child_count > 0 {
+        seen.cut = child_count as usize > MOST_CHILDREN;
+        seen.children = bus.children(object, MOST_CHILDREN).await;
+    }
+    describe(bus, object, &mut node, child_count).await;
+    if lines::has_lines(&node) {
+        seen.extra = lines::of(bus, object, &node).await;
+    }
+    seen.node = node;
+    Some(seen)
+}
+
+/// Text, number and label, where they say something.
+async fn describe(bus: &Bus, object: &Object, node: &mut RawNode, child_count: i32) {
+    match node.role.as_str() {
+        "password text" => {}
+        "entry" | "text" | "terminal" | "spin button" | "combo box" | "document text" | "page" | "document frame"
+        | "paragraph" | "static" | "label" | "status bar" | "table cell" | "section" | "heading" | "editbar" | "search box"
+        | "autocomplete" => {
+            // A text whose parts are told as children is not told twice.
+            if child_count == 0 || matches!(node.role.as_str(), "entry" | "text" | "page" | "document frame" | "combo box") {
+                node.value = bus.text(object, node.role == "terminal").await.filter(|text| *text != node.name);
+            }
+        }
+        "slider" | "progress bar" | "level bar" => node.value = bus.number(object).await,
+        _ => {}
+    }
+    let is_field =
+        matches!(node.role.as_str(), "entry" | "text" | "password text" | "combo box" | "spin button" | "slider" | "list box");
+    if is_field && node.name.is_empty() {
+        node.labelled_by = bus.label(object).await;
+    }
+}
+
+fn is_sheet(node: &RawNode, child_count: i32) -> bool {
+    matches!(node.role.as_str(), "table" | "document spreadsheet")
+        && (child_count > SHEET || child_count < 0 || node.states.iter().any(|state| state == "manages-descendants"))
+        && node.w > 0
+}
+
+fn append(tree: &mut RawTree, part: RawTree) {
+    let base = tree.nodes.len() as u32;
+    tree.focus = tree.focus.or(part.focus.map(|index| index + base));
+    tree.truncated |= part.truncated;
+    tree.nodes.extend(part.nodes.into_iter().map(|mut node| {
+        node.parent = node.parent.map(|index| index + base);
+        node
+    }));
+}

@@ -1,0 +1,197 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+#[derive(Parser, Debug)]
+#[command(name = "mezzanine", version, about = "Supervises a company whose workers are all AI")]
+pub struct Args {
+    /// Where the engine listens; otherwise $MEZZANINE_SOCKET or the usual place of this user.
+    #[arg(long, global = true)]
+    pub socket: Option<PathBuf>,
+    /// Answers as JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Cmd,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Cmd {
+    /// Starts the engine with a company and works until it is told to end.
+    Up(CompanyArgs),
+    /// Ends the engine; the workers' desktops end with it.
+    Down,
+    /// Opens the console.
+    Console,
+    /// Starts the engine, opens the console, and ends the engine when the window closes.
+    Open(CompanyArgs),
+    /// One line on the company, its workers and what waits.
+    Status,
+    /// Who works on what.
+    Workers,
+    /// Work orders and their checks.
+    Orders,
+    /// Questions that wait for a person.
+    Approvals,
+    /// Lets one risky action happen, if the screen is still the one that was asked about.
+    Approve {
+        id: String,
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Refuses one risky action.
+    Veto {
+        id: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Takes a worker's desktop; its own input is refused until you hand back.
+    Takeover { worker: String },
+    /// Hands a desktop back.
+    Handback {
+        lease: String,
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Stops a worker, a department or, with no name, the whole company.
+    Stop(ScopeArgs),
+    /// Lets what was stopped go on.
+    Resume(ScopeArgs),
+    /// Goes on with an order that asked for help.
+    Retry { order: String },
+    /// Gives an order up.
+    Cancel {
+        order: String,
+        #[arg(long)]
+        reason: String,
+    },
+    #[command(subcommand)]
+    Objective(ObjectiveCmd),
+    #[command(subcommand)]
+    Company(CompanyCmd),
+    /// Productivity figures, printed or exported.
+    Report(ReportArgs),
+    #[command(subcommand)]
+    Audit(AuditCmd),
+    #[command(subcommand)]
+    Secret(SecretCmd),
+    /// Runs the company's day and ends when no work is left.
+    Day(DayArgs),
+    /// Measures this machine; prints p50, p95 and p99.
+    Bench {
+        what: Bench,
+        /// Samples, where it can be chosen.
+        #[arg(long, default_value_t = 0)]
+        samples: usize,
+    },
+}
+
+#[derive(clap::Args, Debug, Clone)]
+pub struct CompanyArgs {
+    /// The company's folder; otherwise the built-in company `atelier`.
+    #[arg(long)]
+    pub company: Option<PathBuf>,
+    /// Where the company's state is kept; otherwise $MEZZANINE_HOME or the usual place of this user.
+    #[arg(long)]
+    pub home: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct ScopeArgs {
+    /// A worker's name.
+    pub worker: Option<String>,
+    #[arg(long, conflicts_with = "worker")]
+    pub department: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ObjectiveCmd {
+    /// Adds an objective, in a sentence.
+    Add {
+        text: String,
+        #[arg(long)]
+        department: Option<String>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CompanyCmd {
+    /// Reads a company's folder and names every fault with file and line.
+    Check { folder: PathBuf },
+    /// Copies a company's folder, without state, so that it can be given away.
+    Export { folder: PathBuf, to: PathBuf },
+    /// Takes a company's folder in after checking it.
+    Import { from: PathBuf, to: PathBuf },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct ReportArgs {
+    /// Writes a file instead of printing the figures.
+    #[arg(long)]
+    pub format: Option<Format>,
+    #[arg(long)]
+    pub worker: Option<String>,
+    #[arg(long)]
+    pub department: Option<String>,
+    /// Days back from now.
+    #[arg(long, default_value_t = 14)]
+    pub days: u32,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Pdf,
+    Xlsx,
+    Csv,
+    Html,
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum AuditCmd {
+    /// Checks that nothing in the ledger was edited, deleted, reordered or cut off.
+    Verify {
+        /// The ledger's folder; otherwise that of this user's company.
+        #[arg(long)]
+        ledger: Option<PathBuf>,
+        /// Checkpoints that were kept elsewhere.
+        #[arg(long)]
+        checkpoints: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum SecretCmd {
+    /// Keeps a secret, read from standard input.
+    Set { name: String },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct DayArgs {
+    #[command(flatten)]
+    pub company: CompanyArgs,
+    /// No window; decisions come from a file.
+    #[arg(long)]
+    pub headless: bool,
+    /// Rules by which approvals are decided.
+    #[arg(long)]
+    pub decide: Option<PathBuf>,
+    /// Where summary, reports and ledger are put.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Takes pictures of the console on the way.
+    #[arg(long)]
+    pub pictures: bool,
+    /// Minutes after which the day ends, whatever is left.
+    #[arg(long, default_value_t = 45)]
+    pub minutes: u64,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bench {
+    Desktop,
+    Feed,
+    Gate,
+    Console,
+    Stop,
+}

@@ -1,0 +1,336 @@
+//! A company's whole day with decisions from a file: for machines without a display, for tests, and to see what a
+//! change of policy would have asked.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use mz_protocol::{
+    ApprovalId, ApprovalState, ApprovalView, Decision, DecisionKind, EventBody, ExportFormat, Millis, OrderState, Period, PersonId,
+    ReportScope, Snapshot, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::DayArgs;
+use crate::house::{self, House};
+use crate::paths::Paths;
+use crate::{clock, commands};
+
+/// A question is looked at for this long before it is decided; faster decisions do not count.
+const LOOK: Millis = Millis(700);
+const TICK: Duration = Duration::from_millis(100);
+
+/// The rules of a decisions file: the first that fits decides.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decisions {
+    /// In whose name.
+    person: PersonId,
+    #[serde(default)]
+    decision: Vec<DecisionRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionRule {
+    /// The policy rule that asked.
+    rule: Option<String>,
+    worker: Option<String>,
+    department: Option<String>,
+    /// Part of the target's name.
+    target: Option<String>,
+    application: Option<String>,
+    decide: Choice,
+    /// For a veto.
+    reason: Option<String>,
+    /// For an edit.
+    text: Option<String>,
+    note: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Choice {
+    Approve,
+    Veto,
+    Edit,
+}
+
+impl Decisions {
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the decisions in {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a file of decisions", path.display()))
+    }
+
+    /// What no rule covers is vetoed: no answer is a no.
+    fn decide(&self, view: &ApprovalView) -> Decision {
+        let proposal = &view.request.proposal;
+        let has = |part: &Option<String>, whole: &str| part.as_ref().is_none_or(|part| whole.to_lowercase().contains(&part.to_lowercase()));
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        let rule = self.decision.iter().find(|rule| {
+            is(&rule.rule, &view.request.rule)
+                && is(&rule.worker, proposal.worker.as_str())
+                && is(&rule.department, proposal.department.as_str())
+                && has(&rule.target, &proposal.target_name)
+                && has(&rule.application, &proposal.application)
+        });
+        let no = |why: &str| DecisionKind::Veto { reason: why.to_owned() };
+        let kind = match rule {
+            None => no("no rule of the decisions file covers this"),
+            Some(rule) => match (rule.decide, &rule.text) {
+                (Choice::Approve, _) => DecisionKind::Approve,
+                (Choice::Edit, Some(text)) => DecisionKind::Edit { text: text.clone() },
+                (Choice::Edit, None) => no("the decisions file edits without saying what to"),
+                (Choice::Veto, _) => no(rule.reason.as_deref().unwrap_or("vetoed by the decisions file")),
+            },
+        };
+        Decision {
+            approval: view.request.id.clone(),
+            binding: view.request.binding,
+            kind,
+            by: self.person.clone(),
+            note: rule.and_then(|rule| rule.note.clone()),
+            looked: LOOK,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    company: String,
+    seconds: f64,
+    passed: bool,
+    orders: Vec<OrderSummary>,
+    approvals: Vec<ApprovalSummary>,
+    ledger_events: u64,
+    ledger_problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderSummary {
+    id: String,
+    title: String,
+    department: String,
+    worker: Option<String>,
+    state: OrderState,
+    reason: Option<String>,
+    points: u32,
+    points_possible: u32,
+    checkpoints: Vec<mz_protocol::Checkpoint>,
+    seconds: Option<f64>,
+    actions: u32,
+    interventions: u32,
+    remarks: Vec<String>,
+    vetoed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ApprovalSummary {
+    id: String,
+    worker: String,
+    rule: String,
+    target: String,
+    decision: String,
+    seconds_waited: f64,
+}
+
+/// Runs the day; the exit code is 0 only when every outcome check passed or the file vetoed its order.
+pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitCode> {
+    let decisions = match &args.decide {
+        Some(path) => Decisions::load(path)?,
+        None if args.headless => bail!("a headless day needs decisions: name a file with --decide"),
+        None => bail!("say --headless, or open the console with `mezzanine open`"),
+    };
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    let out = args.out.canonicalize()?;
+    let begun = clock::now();
+    let ledger = paths.ledger();
+    let summary = house::with_engine(company, paths, |house| {
+        let mut day = Day { house, decisions: &decisions, out: &out, pictures: args.pictures, first_seen: HashMap::new(), decided: HashSet::new() };
+        day.until_done(Duration::from_secs(args.minutes * 60))?;
+        day.export(begun)?;
+        day.summary(begun)
+    })?;
+    // The engine has ended: its ledger is whole and can be copied.
+    copy_folder(&ledger, &out.join("ledger"))?;
+    let found = house::verify_ledger(&out.join("ledger"), None)?;
+    let summary = Summary { ledger_events: found.events, passed: summary.passed && found.problem.is_none(), ledger_problem: found.problem, ..summary };
+    std::fs::write(out.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
+    for order in &summary.orders {
+        println!("{:<9} {:<12?} {}/{} points  {}", order.id, order.state, order.points, order.points_possible, order.title);
+    }
+    println!("Summary, reports and ledger are in {}", out.display());
+    Ok(if summary.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Day<'a> {
+    house: &'a Arc<House>,
+    decisions: &'a Decisions,
+    out: &'a Path,
+    pictures: bool,
+    first_seen: HashMap<ApprovalId, Timestamp>,
+    decided: HashSet<ApprovalId>,
+}
+
+impl Day<'_> {
+    fn until_done(&mut self, most: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + most;
+        loop {
+            let snapshot = self.house.floor.snapshot();
+            if !snapshot.orders.is_empty() && snapshot.orders.iter().all(|view| view.state.is_final()) {
+                self.take_pictures("end");
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                eprintln!("The day's time is over; what is left counts as not done.");
+                return Ok(());
+            }
+            self.answer(&snapshot)?;
+            self.house.floor.wait_for_change(TICK);
+        }
+    }
+
+    fn answer(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let now = clock::now();
+        for view in snapshot.approvals.iter().filter(|view| matches!(view.state, ApprovalState::Waiting { .. })) {
+            let id = &view.request.id;
+            if self.decided.contains(id) {
+                continue;
+            }
+            if !self.first_seen.contains_key(id) {
+                self.house.floor.shown(id, &self.decisions.person)?;
+                self.first_seen.insert(id.clone(), now);
+                self.take_pictures("approval");
+            } else if now.since(self.first_seen[id]) >= LOOK {
+                self.decided.insert(id.clone());
+                // One that has become stale in the meantime is asked anew.
+                let _ = self.house.floor.decide(self.decisions.decide(view));
+            }
+        }
+        // Nobody is here to help: what is stuck counts as not done.
+        for view in snapshot.orders.iter().filter(|view| view.state == OrderState::NeedsHelp) {
+            let reason = view.reason.clone().unwrap_or_else(|| "it needed help and nobody was there".to_owned());
+            self.take_pictures("help");
+            let command = mz_protocol::Command::Cancel { order: view.order.id.clone(), reason };
+            commands::run(self.house, &self.decisions.person, command, &|_| {});
+        }
+        Ok(())
+    }
+
+    /// The console's screens, drawn on a display of its own, once for each occasion.
+    fn take_pictures(&mut self, occasion: &str) {
+        let dir = self.out.join("console").join(occasion);
+        if !self.pictures || dir.exists() {
+            return;
+        }
+        if let Err(error) = crate::pictures::take(&self.house.paths.socket, &dir) {
+            eprintln!("No pictures of the console: {error:#}");
+        }
+    }
+
+    fn export(&self, begun: Timestamp) -> anyhow::Result<()> {
+        let period = Period { from: begun, to: Timestamp(clock::now().0 + 1) };
+        let report = self.house.report(&ReportScope::Company, period)?;
+        let dir = self.out.join("reports");
+        std::fs::create_dir_all(&dir)?;
+        for format in ExportFormat::ALL {
+            let file = self.house.export(&report, format, &mut |_| {})?;
+            let name = PathBuf::from(format!("productivity.{}", format.extension()));
+            std::fs::copy(&file.path, dir.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, begun: Timestamp) -> anyhow::Result<Summary> {
+        let snapshot = self.house.floor.snapshot();
+        let counts = self.counts()?;
+        let orders: Vec<OrderSummary> = snapshot
+            .orders
+            .iter()
+            .map(|view| {
+                let report = view.outcome.clone().unwrap_or_default();
+                let (actions, interventions) = counts.get(view.order.id.as_str()).copied().unwrap_or_default();
+                OrderSummary {
+                    id: view.order.id.to_string(),
+                    title: view.order.title.clone(),
+                    department: view.order.department.to_string(),
+                    worker: view.order.owner.as_ref().map(ToString::to_string),
+                    state: view.state,
+                    reason: view.reason.clone(),
+                    points: report.earned(),
+                    points_possible: report.possible(),
+                    checkpoints: report.checkpoints,
+                    seconds: view.started.zip(view.ended).map(|(from, to)| to.since(from).0 as f64 / 1000.0),
+                    actions,
+                    interventions,
+                    remarks: view.remarks.clone(),
+                    vetoed: view.state == OrderState::Cancelled && view.reason.as_deref().is_some_and(|why| why.starts_with("vetoed: ")),
+                }
+            })
+            .collect();
+        Ok(Summary {
+            company: snapshot.company.map(|company| company.name).unwrap_or_default(),
+            seconds: clock::now().since(begun).0 as f64 / 1000.0,
+            passed: !orders.is_empty() && orders.iter().all(|order| order.state == OrderState::Done || order.vetoed),
+            orders,
+            approvals: snapshot.approvals.iter().map(approval_summary).collect(),
+            ledger_events: 0,
+            ledger_problem: None,
+        })
+    }
+
+    /// Actions and interventions by order.
+    fn counts(&self) -> anyhow::Result<BTreeMap<String, (u32, u32)>> {
+        let mut counts: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+        for record in self.house.floor.all_events()? {
+            let Some(order) = record.event.body.order() else { continue };
+            let (actions, interventions) = counts.entry(order.to_string()).or_default();
+            match record.event.body {
+                EventBody::ActionDone { .. } => *actions += 1,
+                EventBody::HelpGiven { .. } => *interventions += 1,
+                _ => {}
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn approval_summary(view: &ApprovalView) -> ApprovalSummary {
+    let (decision, at) = match &view.state {
+        ApprovalState::Waiting { .. } => ("none".to_owned(), None),
+        ApprovalState::Approved { at, .. } | ApprovalState::Used { at, .. } => ("approve".to_owned(), Some(*at)),
+        ApprovalState::Vetoed { reason, at, .. } => (format!("veto: {reason}"), Some(*at)),
+        ApprovalState::Edited { at, .. } => ("edit".to_owned(), Some(*at)),
+        ApprovalState::TakenOver { at, .. } => ("take over".to_owned(), Some(*at)),
+        ApprovalState::Void { why, at } => (format!("void: {why:?}"), Some(*at)),
+    };
+    ApprovalSummary {
+        id: view.request.id.to_string(),
+        worker: view.request.proposal.worker.to_string(),
+        rule: view.request.rule.clone(),
+        target: view.request.proposal.target_name.clone(),
+        decision,
+        seconds_waited: at.map_or(0.0, |at| at.since(view.request.asked).0 as f64 / 1000.0),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        // The signing key stays where it is.
+        if entry.file_name() == "ledger.key" {
+            continue;
+        }
+        let target = to.join(entry.file_name());
+        match entry.file_type()? {
+            kind if kind.is_dir() => copy_folder(&entry.path(), &target)?,
+            kind if kind.is_file() => std::fs::copy(entry.path(), target).map(drop)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! What one connection is sent without asking: changes of the state, and pictures. Pictures are newest-wins: a slow
+//! client gets fewer, never older ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::extract::ws::Message;
+use mz_desktop::{Frame, FrameFeed};
+use mz_protocol::{ErrorCode, FramePacket, FromEngine, Problem, Push, Rect, Response, Size, TilePatch, WorkerId};
+use tokio::sync::mpsc;
+
+use crate::house::House;
+use crate::server::to_text;
+
+/// A feed looks this often whether it is still wanted, when its desktop is at rest.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Packed pictures that may wait for a client; when they are full, its feeds skip frames.
+pub const PICTURES: usize = 4;
+
+/// The streams of one connection; they end when it is dropped.
+pub struct Feeds {
+    outbox: mpsc::Sender<Message>,
+    picture_box: mpsc::Sender<Message>,
+    pictures: Option<Watching>,
+    following: Option<Arc<AtomicBool>>,
+}
+
+struct Watching {
+    over: Arc<AtomicBool>,
+    _threads: Vec<JoinHandle<()>>,
+}
+
+impl Feeds {
+    pub fn new(outbox: mpsc::Sender<Message>, picture_box: mpsc::Sender<Message>) -> Self {
+        Self { outbox, picture_box, pictures: None, following: None }
+    }
+
+    /// Sends the snapshot and then every change.
+    pub fn follow(&mut self, house: &Arc<House>) -> Response {
+        if let Some(old) = self.following.take() {
+            old.store(true, Ordering::Relaxed);
+        }
+        let over = Arc::new(AtomicBool::new(false));
+        self.following = Some(Arc::clone(&over));
+        let (house, outbox) = (Arc::clone(house), self.outbox.clone());
+        let thread = std::thread::Builder::new().name("changes".to_owned()).spawn(move || send_changes(&house, &outbox, &over));
+        started(thread.map(drop))
+    }
+
+    /// Replaces the workers whose pictures are sent.
+    pub fn watch(&mut self, house: &Arc<House>, workers: &[WorkerId], divisor: u8) -> Response {
+        if !matches!(divisor, 1 | 2 | 4) {
+            return Response::Failed { problem: Problem::new(ErrorCode::BadRequest, "pictures come at 1, 1/2 or 1/4 of their size") };
+        }
+        self.stop_pictures();
+        let over = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        for worker in workers.iter().take(256) {
+            let stream = Stream {
+                house: Arc::clone(house),
+                worker: worker.clone(),
+                divisor: u16::from(divisor),
+                picture_box: self.picture_box.clone(),
+                over: Arc::clone(&over),
+            };
+            match std::thread::Builder::new().name(format!("feed-{worker}")).spawn(move || stream.run()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => return started(Err(error)),
+            }
+        }
+        self.pictures = Some(Watching { over, _threads: threads });
+        Response::Done
+    }
+
+    fn stop_pictures(&mut self) {
+        if let Some(watching) = self.pictures.take() {
+            watching.over.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Feeds {
+    fn drop(&mut self) {
+        self.stop_pictures();
+        if let Some(following) = &self.following {
+            following.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn started(result: std::io::Result<()>) -> Response {
+    match result {
+        Ok(()) => Response::Done,
+        Err(error) => Response::Failed { problem: Problem::new(ErrorCode::Internal, format!("cannot start a feed: {error}")) },
+    }
+}
+
+fn send_changes(house: &House, outbox: &mpsc::Sender<Message>, over: &AtomicBool) {
+    let (snapshot, changes) = house.floor.subscribe();
+    if outbox.blocking_send(push(Push::Snapshot { snapshot: Box::new(snapshot) })).is_err() {
+        return;
+    }
+    while !over.load(Ordering::Relaxed) && !outbox.is_closed() {
+        match changes.recv_timeout(PATIENCE) {
+            Ok(change) => {
+                if outbox.blocking_send(push(change)).is_err() {
+                    return;
+                }
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            // Too slow: the floor has let go of us. Start over from a fresh snapshot.
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return send_changes(house, outbox, over),
+        }
+    }
+}
+
+fn push(push: Push) -> Message {
+    to_text(&FromEngine::Push { push })
+}
+
+struct Stream {
+    house: Arc<House>,
+    worker: WorkerId,
+    divisor: u16,
+    picture_box: mpsc::Sender<Message>,
+    over: Arc<AtomicBool>,
+}
+
+impl Stream {
+    fn run(&self) {
+        let mut feed: Option<FrameFeed> = None;
+        let mut seen = 0;
+        while !self.over.load(Ordering::Relaxed) && !self.picture_box.is_closed() {
+            let Some(open) = &feed else {
+                // The desktop is not up yet, or is being started again.
+                feed = self.house.wait_for_feed(&self.worker, PATIENCE);
+                seen = 0;
+                continue;
+            };
+            if open.ended() {
+                feed = None;
+                continue;
+            }
+            if open.wait_newer(seen, PATIENCE).is_none() {
+                continue;
+            }
+            let changes = open.changes_since(seen);
+            seen = changes.frame.seq;
+            let packet = pack(&self.worker, &changes.frame, &changes.changed, changes.full, self.divisor);
+            if self.picture_box.blocking_send(Message::Binary(packet.encode().into())).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The changed tiles of a frame, made smaller by an integer factor.
+pub fn pack(worker: &WorkerId, frame: &Frame, changed: &[Rect], full: bool, divisor: u16) -> FramePacket {
+    let size = Size { width: frame.size.width / divisor, height: frame.size.height / divisor };
+    let whole = [frame.size.rect()];
+    let tiles = if full { &whole[..] } else { changed };
+    let tiles = tiles
+        .iter()
+        .filter_map(|rect| {
+            let small = shrunk_rect(*rect, divisor, size)?;
+            Some(TilePatch::pack(small, &shrunk_pixels(frame, small, divisor)))
+        })
+        .collect();
+    FramePacket { worker: worker.clone(), seq: frame.seq, captured_us: frame.captured, size, full, tiles }
+}
+
+fn shrunk_rect(rect: Rect, divisor: u16, size: Size) -> Option<Rect> {
+    let (x, y) = (rect.x / divisor, rect.y / divisor);
+    let right = rect.right().div_ceil(divisor).min(size.width);
+    let bottom = rect.bottom().div_ceil(divisor).min(size.height);
+    (x < right && y < bottom).then(|| Rect::new(x, y, right - x, bottom - y))
+}
+
+/// Box filter; with a divisor of 1 it copies rows.
+fn shrunk_pixels(frame: &Frame, rect: Rect, divisor: u16) -> Vec<u8> {
+    let stride = usize::from(frame.size.width) * 4;
+    let mut out = Vec::with_capacity(rect.area() as usize * 4);
+    let step = usize::from(divisor);
+    for y in rect.y..rect.bottom() {
+        let top = usize::from(y) * step;
+        let left = usize::from(rect.x) * step * 4;
+        if step == 1 {
+            let from = top * stride + left;
+            out.extend_from_slice(&frame.pixels[from..from + usize::from(rect.width) * 4]);
+            continue;
+        }
+        for x in 0..usize::from(rect.width) {
+            let mut sums = [0u32; 3];
+            for row in 0..step {
+                let from = (top + row) * stride + left + x * step * 4;
+                for pixel in frame.pixels[from..from + step * 4].chunks_exact(4) {
+                    sums[0] += u32::from(pixel[0]);
+                    sums[1] += u32::from(pixel[1]);
+                    sums[2] += u32::from(pixel[2]);
+                }
+            }
+            let count = (step * step) as u32;
+            out.extend_from_slice(&[(sums[0] / count) as u8, (sums[1] / count) as u8, (sums[2] / count) as u8, 255]);
+        }
+    }
+    out
+}

@@ -1,0 +1,297 @@
+//! The floor's state and its one owner: ledger, gate and views move together under one lock, and what is to be
+//! acknowledged is in the ledger before anyone sees it.
+
+mod manage;
+mod orders;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use mz_desktop::Frame;
+use mz_gate::{Facts, Gate, Permit, Policy, Proposed, Step, StopSwitch, Unredeemed};
+use mz_ledger::{Filter, Ledger, LedgerError, Picture};
+use mz_protocol::{
+    Action, Actor, ApprovalId, ApprovalState, Digest, Event, EventBody, EventRecord, EventSeq, Proposal, Push, Snapshot, Verdict,
+    WorkOrderId, WorkerId,
+};
+
+use crate::clock;
+use crate::desk::Seat;
+use crate::views::Views;
+
+/// Changes that may wait for a follower before it has to start over.
+const FOLLOWER_QUEUE: usize = 4096;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FloorError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("work stands still, since the ledger can take no more: {0}")]
+    Broken(String),
+    #[error("there is no work order {0}")]
+    NoOrder(WorkOrderId),
+    #[error("{0}")]
+    Refused(String),
+}
+
+pub struct Floor {
+    state: Mutex<State>,
+    changed: Condvar,
+    switch: StopSwitch,
+    shutting_down: AtomicBool,
+}
+
+struct State {
+    ledger: Ledger,
+    gate: Gate,
+    policy: Policy,
+    views: Views,
+    followers: Vec<Sender<Push>>,
+    /// What a person wants typed instead, until the worker takes it.
+    edits: HashMap<ApprovalId, String>,
+    /// Orders that a worker is at right now.
+    live: HashSet<WorkOrderId>,
+    /// Why nothing can be recorded any more.
+    broken: Option<String>,
+}
+
+impl Floor {
+    /// Folds the ledger into gate and views. `gate` has its workers enrolled.
+    pub fn open(ledger: Ledger, mut gate: Gate, policy: Policy, mut views: Views) -> Result<Self, FloorError> {
+        let events = ledger.events(&Filter::all())?;
+        for record in &events {
+            views.apply(&record.event);
+        }
+        let ended = gate.restore(clock::now(), &events);
+        let switch = gate.switch();
+        let state = State {
+            ledger,
+            gate,
+            policy,
+            views,
+            followers: Vec::new(),
+            edits: HashMap::new(),
+            live: HashSet::new(),
+            broken: None,
+        };
+        let floor =
+            Self { state: Mutex::new(state), changed: Condvar::new(), switch, shutting_down: AtomicBool::new(false) };
+        floor.record(Actor::Engine, ended.events)?;
+        Ok(floor)
+    }
+
+    /// Writes events; when this returns, they are kept and shown.
+    pub fn record(&self, by: Actor, bodies: Vec<EventBody>) -> Result<(), FloorError> {
+        let mut state = self.lock();
+        self.write(&mut state, by, bodies)
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.lock().views.snapshot.clone();
+        snapshot.at = clock::now();
+        snapshot
+    }
+
+    /// The state now and every change after it. A follower that falls behind is let go: its channel ends.
+    pub fn subscribe(&self) -> (Snapshot, Receiver<Push>) {
+        let (sender, receiver) = bounded(FOLLOWER_QUEUE);
+        let mut state = self.lock();
+        state.followers.push(sender);
+        let mut snapshot = state.views.snapshot.clone();
+        snapshot.at = clock::now();
+        (snapshot, receiver)
+    }
+
+    /// Returns after the next change of anything, or after `most`.
+    pub fn wait_for_change(&self, most: Duration) {
+        let state = self.lock();
+        drop(self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits `span`, less if the engine shuts down.
+    pub fn pause(&self, span: Duration) {
+        let end = std::time::Instant::now() + span;
+        while !self.is_shutting_down() {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.wait_for_change(left);
+        }
+    }
+
+    pub fn shut_down(&self) {
+        self.shutting_down.store(true, Ordering::SeqCst);
+        self.switch.press_all();
+        self.changed.notify_all();
+    }
+
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::SeqCst)
+    }
+
+    /// Whether this worker may act: not stopped, and nobody drives its desktop.
+    pub fn may_act(&self, seat: &Seat) -> bool {
+        let state = self.lock();
+        state.broken.is_none()
+            && state.gate.is_stopped(&seat.worker, &seat.department).is_none()
+            && state.gate.driver(&seat.worker).is_none()
+    }
+
+    /// Asks the gate about an action on the screen of `frame`. A question keeps that frame as evidence.
+    pub fn propose(&self, proposal: Proposal, mut facts: Facts, frame: &Frame) -> Result<Proposed, FloorError> {
+        let mut state = self.lock();
+        if matches!(state.policy.decide(&proposal, &facts), Verdict::RequireApproval { .. }) {
+            facts.frame = Some(self.put_frame(&mut state, frame)?);
+        }
+        let by = Actor::Worker(proposal.worker.clone());
+        let State { gate, policy, .. } = &mut *state;
+        let step = gate.propose(clock::now(), proposal, &facts, policy);
+        self.settle(&mut state, by, step)
+    }
+
+    /// Right before an approved action is sent: `screen` is the digest of a capture of the frozen desktop.
+    pub fn redeem(&self, approval: &ApprovalId, worker: &WorkerId, action: &Action, screen: Digest) -> Result<Result<Permit, Unredeemed>, FloorError> {
+        let mut state = self.lock();
+        let step = state.gate.redeem(clock::now(), approval, action, screen);
+        self.settle(&mut state, Actor::Worker(worker.clone()), step)
+    }
+
+    pub fn worker_gone(&self, worker: &WorkerId) -> Result<(), FloorError> {
+        let mut state = self.lock();
+        let step = state.gate.worker_gone(clock::now(), worker);
+        self.settle(&mut state, Actor::Engine, step)
+    }
+
+    /// Ends what has run out of time. Called by whoever waits.
+    pub fn expire(&self) -> Result<(), FloorError> {
+        let mut state = self.lock();
+        let step = state.gate.expire(clock::now());
+        self.settle(&mut state, Actor::Engine, step).map(drop)
+    }
+
+    pub fn approval_state(&self, id: &ApprovalId) -> Option<ApprovalState> {
+        self.lock().gate.approval(id).map(|(_, state)| state.clone())
+    }
+
+    pub fn take_edit(&self, id: &ApprovalId) -> Option<String> {
+        self.lock().edits.remove(id)
+    }
+
+    pub fn set_screen_unchanged(&self, id: &ApprovalId, unchanged: bool) {
+        let mut state = self.lock();
+        if let Some(push) = state.views.set_screen_unchanged(id, unchanged) {
+            tell(&mut state.followers, &[push]);
+        }
+    }
+
+    pub fn set_steps(&self, worker: &WorkerId, steps: Vec<String>) {
+        self.lock().views.set_steps(worker, steps);
+    }
+
+    pub fn events(
+        &self,
+        after: EventSeq,
+        limit: u32,
+        worker: Option<&WorkerId>,
+        order: Option<&WorkOrderId>,
+    ) -> Result<Vec<EventRecord>, FloorError> {
+        let filter = Filter { after, limit, worker: worker.cloned(), order: order.cloned(), ..Filter::all() };
+        Ok(self.lock().ledger.events(&filter)?)
+    }
+
+    pub fn all_events(&self) -> Result<Vec<EventRecord>, FloorError> {
+        Ok(self.lock().ledger.events(&Filter::all())?)
+    }
+
+    pub fn evidence(&self, digest: Digest) -> Result<Picture, FloorError> {
+        Ok(self.lock().ledger.get_frame(digest)?)
+    }
+
+    /// Work stands still until there is room again. Said in memory only, since nothing can be written.
+    pub fn storage_is_full(&self, why: &str) {
+        let mut state = self.lock();
+        self.broke(&mut state, why);
+    }
+
+    /// Tries whether the ledger takes events again.
+    pub fn storage_has_room(&self) {
+        let mut state = self.lock();
+        if state.broken.take().is_some() {
+            if let Some(company) = &mut state.views.snapshot.company {
+                company.trouble = None;
+            }
+            state.gate.set_switches();
+            self.show_company(&mut state);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_frame(&self, state: &mut State, frame: &Frame) -> Result<Digest, FloorError> {
+        match state.ledger.put_frame(&frame.pixels, frame.size) {
+            Ok(digest) => Ok(digest),
+            Err(error) => {
+                self.broke(state, &error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The gate's rule: the events are written before the result is acted on.
+    fn settle<T>(&self, state: &mut State, by: Actor, step: Step<T>) -> Result<T, FloorError> {
+        self.write(state, by, step.events)?;
+        Ok(step.result)
+    }
+
+    fn write(&self, state: &mut State, by: Actor, bodies: Vec<EventBody>) -> Result<(), FloorError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        if let Some(why) = &state.broken {
+            return Err(FloorError::Broken(why.clone()));
+        }
+        let at = clock::now();
+        let events: Vec<Event> = bodies.into_iter().map(|body| Event { at, by: by.clone(), body }).collect();
+        let records = match state.ledger.append(&events) {
+            Ok(records) => records,
+            Err(error) => {
+                self.broke(state, &error.to_string());
+                return Err(error.into());
+            }
+        };
+        for record in records {
+            let mut pushes = state.views.apply(&record.event);
+            pushes.push(Push::Event { record: Box::new(record) });
+            tell(&mut state.followers, &pushes);
+        }
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn broke(&self, state: &mut State, why: &str) {
+        self.switch.press_all();
+        state.broken = Some(why.to_owned());
+        if let Some(company) = &mut state.views.snapshot.company {
+            company.trouble = Some(format!("All workers stand still: {why}."));
+        }
+        self.show_company(state);
+    }
+
+    fn show_company(&self, state: &mut State) {
+        if let Some(company) = state.views.snapshot.company.clone() {
+            tell(&mut state.followers, &[Push::Company { company: Box::new(company) }]);
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// Lets go of followers that are gone or too slow.
+fn tell(followers: &mut Vec<Sender<Push>>, pushes: &[Push]) {
+    followers.retain(|follower| pushes.iter().all(|push| follower.try_send(push.clone()).is_ok()));
+}

@@ -1,0 +1,100 @@
+//! Work orders on the floor: who takes which, and where each stands.
+
+use std::time::Duration;
+
+use mz_protocol::{Actor, EventBody, OrderState, OrderView, WorkOrder, WorkOrderId, WorkerId};
+
+use super::{Floor, FloorError, State};
+use crate::desk::Seat;
+
+impl Floor {
+    /// The next order of this worker that can be begun, taken; waits at most `patience`. Only orders whose
+    /// dependencies are done are given out.
+    pub fn next_order(&self, seat: &Seat, patience: Duration) -> Option<WorkOrder> {
+        if self.may_act(seat) {
+            let mut state = self.lock();
+            if let Some(order) = ready_order(&state, &seat.worker) {
+                let moved = EventBody::OrderMoved {
+                    order: order.id.clone(),
+                    worker: Some(seat.worker.clone()),
+                    from: OrderState::Todo,
+                    to: OrderState::InProgress,
+                    reason: None,
+                };
+                if self.write(&mut state, Actor::Worker(seat.worker.clone()), vec![moved]).is_ok() {
+                    state.live.insert(order.id.clone());
+                    return Some(order);
+                }
+            }
+        }
+        self.wait_for_change(patience);
+        None
+    }
+
+    /// Nobody is at this order any more.
+    pub fn leave_order(&self, id: &WorkOrderId) {
+        self.lock().live.remove(id);
+    }
+
+    /// Whether a worker is at this order now, perhaps waiting for help.
+    pub fn is_live(&self, id: &WorkOrderId) -> bool {
+        self.lock().live.contains(id)
+    }
+
+    pub fn order(&self, id: &WorkOrderId) -> Option<OrderView> {
+        self.lock().views.order(id).cloned()
+    }
+
+    pub fn order_state(&self, id: &WorkOrderId) -> Option<OrderState> {
+        self.lock().views.order(id).map(|view| view.state)
+    }
+
+    pub fn move_order(
+        &self,
+        id: &WorkOrderId,
+        to: OrderState,
+        worker: Option<&WorkerId>,
+        reason: Option<String>,
+    ) -> Result<(), FloorError> {
+        self.move_order_by(Actor::Engine, id, to, worker, reason)
+    }
+
+    pub fn move_order_by(
+        &self,
+        by: Actor,
+        id: &WorkOrderId,
+        to: OrderState,
+        worker: Option<&WorkerId>,
+        reason: Option<String>,
+    ) -> Result<(), FloorError> {
+        let mut state = self.lock();
+        let from = state.views.order(id).ok_or_else(|| FloorError::NoOrder(id.clone()))?.state;
+        let moved = EventBody::OrderMoved { order: id.clone(), worker: worker.cloned(), from, to, reason };
+        self.write(&mut state, by, vec![moved])
+    }
+
+    /// The worker cannot go on by itself.
+    pub fn ask_for_help(&self, worker: &WorkerId, id: &WorkOrderId, why: &str) -> Result<(), FloorError> {
+        let mut state = self.lock();
+        let from = state.views.order(id).ok_or_else(|| FloorError::NoOrder(id.clone()))?.state;
+        let asked = EventBody::HelpAsked { worker: worker.clone(), order: id.clone(), reason: why.to_owned() };
+        let moved = EventBody::OrderMoved {
+            order: id.clone(),
+            worker: Some(worker.clone()),
+            from,
+            to: OrderState::NeedsHelp,
+            reason: Some(why.to_owned()),
+        };
+        self.write(&mut state, Actor::Worker(worker.clone()), vec![moved, asked])
+    }
+}
+
+fn ready_order(state: &State, worker: &WorkerId) -> Option<WorkOrder> {
+    let orders = &state.views.snapshot.orders;
+    let is_done = |id: &WorkOrderId| orders.iter().any(|view| view.order.id == *id && view.state == OrderState::Done);
+    orders
+        .iter()
+        .filter(|view| view.state == OrderState::Todo && view.order.owner.as_ref() == Some(worker))
+        .find(|view| view.order.depends_on.iter().all(is_done))
+        .map(|view| view.order.clone())
+}

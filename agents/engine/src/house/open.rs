@@ -1,0 +1,260 @@
+//! Opening: the state of the last engine is read, what it left half done is settled, and everyone goes to work.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use mz_company::{Company, Fault};
+use mz_desktop::{ProcessRuntime, Runtime};
+use mz_gate::{Gate, GateConfig, Policy, open_store};
+use mz_ledger::{Ledger, Recording, RecordingLimits};
+use mz_protocol::{
+    Actor, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceView, WorkOrderId, WorkerState, WorkerView,
+};
+
+use super::House;
+use crate::clock;
+use crate::desk::Seat;
+use crate::floor::Floor;
+use crate::paths::Paths;
+use crate::services::ServiceSpec;
+use crate::staff::Employee;
+use crate::views::Views;
+
+/// The keyring of a session answers in this time or counts as absent.
+const KEYRING_DEADLINE: Duration = Duration::from_secs(2);
+/// With less room than this, workers stop while what is open can still be written down.
+const LEAST_FREE: u64 = 256 << 20;
+const STORAGE_LOOK: Duration = Duration::from_secs(2);
+/// Secrets that one service may bring, and the bytes of each.
+const MOST_SECRETS: usize = 16;
+const LONGEST_SECRET: u64 = 4096;
+/// Whom the company's services run as where the engine is root; workers have 64000 and up.
+const SERVICE_UID: u32 = 63_990;
+
+/// All that is wrong in a company's folder, a line each.
+pub fn faults(folder: &Path, faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    format!("the company in {} cannot be opened:\n{}", folder.display(), lines.join("\n"))
+}
+
+pub fn house(company: Company, paths: Paths, network: tokio::runtime::Handle) -> anyhow::Result<Arc<House>> {
+    let found = company.check();
+    if !found.is_empty() {
+        bail!("{}", faults(company.dir(), &found));
+    }
+    let runtime = ProcessRuntime::new();
+    runtime.check().context("desktops cannot be started on this machine")?;
+    let ledger = Ledger::open(paths.ledger())?;
+    let policy = match &company.policy {
+        Some(text) => Policy::load(text).with_context(|| format!("policy.cedar in {}", company.dir().display()))?,
+        None => Policy::builtin()?,
+    };
+    let mut gate = Gate::new(GateConfig::default());
+    for worker in &company.workers {
+        gate.enrol(&worker.id, &worker.department);
+    }
+    let floor = Arc::new(Floor::open(ledger, gate, policy, views(&company, &runtime))?);
+    let recording = Arc::new(Recording::open(paths.recording(), RecordingLimits::default())?);
+    let secrets = open_store(&company.id, &paths.state.join("secrets"), KEYRING_DEADLINE)?;
+    tracing::info!("secrets are in {}: {}", secrets.store.place(), secrets.why);
+    let house = Arc::new(House {
+        floor,
+        recording,
+        runtime,
+        secrets: Arc::from(secrets.store),
+        stations: Mutex::default(),
+        station_opened: Condvar::new(),
+        network,
+        shutdown: tokio::sync::Notify::new(),
+        company,
+        paths,
+    });
+    house.begin()?;
+    Ok(house)
+}
+
+/// One thread a worker.
+pub fn employ(house: &Arc<House>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let hire = |(number, worker): (usize, &mz_company::Worker)| {
+        let seat = Seat { worker: worker.id.clone(), role: worker.role.clone(), department: worker.department.clone() };
+        let employee = Employee::new(Arc::clone(house), seat, number as u16);
+        std::thread::Builder::new().name(format!("worker-{}", worker.id)).spawn(move || employee.employ())
+    };
+    house.company.workers.iter().enumerate().map(hire).collect::<Result<_, _>>().context("cannot start the workers' threads")
+}
+
+/// Stops work while there is still room to write down that it stopped.
+pub fn watch_storage(house: &Arc<House>) -> anyhow::Result<JoinHandle<()>> {
+    let house = Arc::clone(house);
+    let watch = move || {
+        let mut low = false;
+        while !house.floor.is_shutting_down() {
+            let free = rustix::fs::statvfs(&house.paths.state).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+            if (free < LEAST_FREE) != low {
+                low = free < LEAST_FREE;
+                let path = house.paths.state.display().to_string();
+                house.floor.note(EventBody::StorageLow { path: path.clone(), free_bytes: free, stopped: low });
+                if low {
+                    house.floor.storage_is_full(&format!("the disk that holds {path} has only {} MiB left", free >> 20));
+                } else {
+                    house.floor.storage_has_room();
+                }
+            }
+            house.floor.pause(STORAGE_LOOK);
+        }
+    };
+    std::thread::Builder::new().name("storage".to_owned()).spawn(watch).context("cannot watch the disk")
+}
+
+/// How a service of the company is run here.
+pub fn service(house: &House, spec: &mz_company::ServiceSpec) -> ServiceSpec {
+    ServiceSpec {
+        id: spec.id.clone(),
+        folder: spec.folder.clone(),
+        data: house.paths.services().join(spec.id.as_str()),
+        start: spec.start.clone(),
+        ready: spec.ready.clone(),
+        env: spec.env.clone(),
+        packages: spec.packages.clone(),
+        programs: spec.start.first().cloned().into_iter().filter(|program| !program.contains('/')).collect(),
+        uid: rustix::process::geteuid().is_root().then_some(SERVICE_UID),
+    }
+}
+
+fn views(company: &Company, runtime: &ProcessRuntime) -> Views {
+    let company_view = CompanyView {
+        id: company.id.clone(),
+        name: company.name.clone(),
+        currency: company.currency.clone(),
+        departments: company.departments.iter().map(|d| DepartmentView { id: d.id.clone(), name: d.name.clone() }).collect(),
+        services: company
+            .services
+            .iter()
+            .map(|service| ServiceView { id: service.id.clone(), running: false, detail: "not started yet".to_owned() })
+            .collect(),
+        limits: runtime.promises(),
+        stops: Vec::new(),
+        figures: Figures::default(),
+        trouble: None,
+        runtime: runtime.name().to_owned(),
+    };
+    let worker = |worker: &mz_company::Worker| WorkerView {
+        id: worker.id.clone(),
+        name: worker.name.clone(),
+        department: worker.department.clone(),
+        role: worker.title.clone(),
+        state: WorkerState::Starting,
+        order: None,
+        step: None,
+        steps: Vec::new(),
+        progress_permille: 0,
+        last_action: None,
+        last_action_at: None,
+        last_target: None,
+        risk: Risk::Low,
+    };
+    Views::new(company_view, company.workers.iter().map(worker).collect())
+}
+
+impl House {
+    /// Says in the ledger that this engine begins, adds what the company has that the ledger does not know yet, and
+    /// settles the orders that the last engine left.
+    fn begin(&self) -> anyhow::Result<()> {
+        let floor = &self.floor;
+        let before = floor.snapshot();
+        let mut bodies = vec![
+            EventBody::EngineStarted { version: env!("CARGO_PKG_VERSION").to_owned(), machine: crate::bench::machine() },
+            EventBody::CompanyLoaded { company: self.company.id.clone(), name: self.company.name.clone(), digest: self.company_digest() },
+        ];
+        let now = clock::now();
+        for objective in &self.company.objectives {
+            if before.objectives.iter().all(|view| view.objective.id != objective.id) {
+                bodies.push(EventBody::ObjectiveAdded { objective: objective.objective(now) });
+            }
+        }
+        for order in self.company.work_orders(now) {
+            if before.orders.iter().all(|view| view.order.id != order.id) {
+                let moved = EventBody::OrderMoved {
+                    order: order.id.clone(),
+                    worker: None,
+                    from: OrderState::Backlog,
+                    to: OrderState::Todo,
+                    reason: None,
+                };
+                bodies.extend([EventBody::OrderAdded { order: Box::new(order) }, moved]);
+            }
+        }
+        floor.record(Actor::Engine, bodies)?;
+        for view in before.orders.iter().filter(|view| is_open(view.state)) {
+            let Some(owner) = &view.order.owner else { continue };
+            let (state, reason) = self.after_loss(&view.order, owner, "the engine ended");
+            floor.move_order(&view.order.id, state, Some(owner), Some(reason))?;
+        }
+        Ok(())
+    }
+
+    fn company_digest(&self) -> Digest {
+        let text = std::fs::read(self.company.dir().join("COMPANY.md")).unwrap_or_default();
+        Digest(*blake3::hash(&text).as_bytes())
+    }
+
+    /// What an order becomes whose desktop or engine died. What had no outside effect is begun anew; what may have had
+    /// one is only looked at, never repeated.
+    pub fn after_loss(&self, order: &mz_protocol::WorkOrder, worker: &mz_protocol::WorkerId, why: &str) -> (OrderState, String) {
+        match self.outside_effects(&order.id) {
+            Ok(0) => (OrderState::Todo, format!("begun anew, since {why}")),
+            Ok(_) if self.check(order, worker).passed() => (OrderState::Done, format!("{why}, after the work was done")),
+            Ok(_) => (
+                OrderState::NeedsHelp,
+                format!("{why} after an action with an outside effect had been sent, and its outcome is unknown. Look whether it took; \
+                         then cancel this order, or begin it anew"),
+            ),
+            Err(error) => (OrderState::NeedsHelp, format!("{why}, and the ledger does not tell what had been done: {error}")),
+        }
+    }
+
+    /// How many actions with an outside effect were sent for this order since it was last begun.
+    fn outside_effects(&self, order: &WorkOrderId) -> Result<usize, crate::floor::FloorError> {
+        let mut count = 0;
+        for record in self.floor.all_events()?.iter().filter(|record| record.event.body.order() == Some(order)) {
+            match &record.event.body {
+                EventBody::OrderMoved { to: OrderState::InProgress, from: OrderState::Todo, .. } => count = 0,
+                EventBody::ActionIntended { .. } => count += 1,
+                _ => {}
+            }
+        }
+        Ok(count)
+    }
+}
+
+fn is_open(state: OrderState) -> bool {
+    matches!(state, OrderState::InProgress | OrderState::NeedsApproval | OrderState::NeedsHelp | OrderState::InReview)
+}
+
+/// Secrets that a service made for the company's workers, such as the password of its own log-in, go from
+/// `<data>/secrets/` into the keyring. A service's files are its own word: no link is followed, nothing long is read.
+pub fn take_in_secrets(house: &House) {
+    for service in &house.company.services {
+        let folder = house.paths.services().join(service.id.as_str()).join("secrets");
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten().take(MOST_SECRETS) {
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            if let Err(error) = take_in_secret(house, &folder.join(&name), &name) {
+                tracing::warn!(service = %service.id, secret = name, "a secret was not taken in: {error:#}");
+            }
+        }
+    }
+}
+
+fn take_in_secret(house: &House, path: &Path, name: &str) -> anyhow::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    use std::io::Read as _;
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = String::new();
+    std::fs::File::from(file).take(LONGEST_SECRET).read_to_string(&mut text)?;
+    house.secrets.put(name, &mz_gate::Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))?;
+    Ok(())
+}

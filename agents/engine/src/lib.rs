@@ -1,0 +1,35 @@
+//! The engine puts the rooms together: it owns the state, the workers and the API, and has no window. The worker
+//! loop is in `worker`; `floor` holds ledger, gate and views under one lock; `house` starts and ends everything;
+//! `server` speaks to the console and the command line.
+
+pub mod bench;
+pub mod cli;
+mod clock;
+mod commands;
+pub mod day;
+mod desk;
+mod director;
+mod dispatch;
+mod feeds;
+mod floor;
+mod house;
+mod keysyms;
+mod monitor;
+mod paths;
+mod pictures;
+mod recorder;
+mod reflex;
+mod server;
+pub mod services;
+mod staff;
+mod views;
+mod worker;
+
+pub use desk::{Desk, Seat};
+pub use director::{Direction, Director};
+pub use dispatch::{DispatchError, Dispatcher, Judged, Sent};
+pub use floor::{Floor, FloorError};
+pub use house::{House, HouseError};
+pub use paths::Paths;
+pub use reflex::{Aim, Intent, Progress, Reflex, Rules, Tick};
+pub use worker::{Ended, work};

@@ -1,0 +1,49 @@
+//! Whether something can be seen to be true.
+
+use mz_protocol::{Condition, LabelMatch, Role, Scene, States, Target};
+
+use crate::ground::pick;
+use crate::label::{fit, normal};
+
+/// Looks at the scene; `files` answers whether a file of the worker's home exists and is not empty.
+pub fn holds(scene: &Scene, condition: &Condition, files: &dyn Fn(&str) -> bool) -> bool {
+    match condition {
+        Condition::Appears { target } => appears(scene, target),
+        Condition::Gone { target } => !appears(scene, target),
+        Condition::Text { text } => shows(scene, text),
+        Condition::NoText { text } => !shows(scene, text),
+        Condition::Title { text } => scene.active_window().is_some_and(|window| normal(&window.title).contains(&normal(text))),
+        Condition::Value { target, text } => pick(scene, target).is_ok_and(|element| {
+            let wanted = normal(text);
+            element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted)) || normal(&element.name).contains(&wanted)
+        }),
+        Condition::File { path } => files(path),
+        Condition::Not { condition } => !holds(scene, condition, files),
+    }
+}
+
+/// Visible, be it once or more often.
+fn appears(scene: &Scene, target: &Target) -> bool {
+    if target.cell.is_some() {
+        return pick(scene, target).is_ok();
+    }
+    if matches!(target.role, Some(Role::Window | Role::Dialog))
+        && let Some(label) = &target.label
+        && scene.windows.iter().any(|window| normal(&window.title).contains(&normal(label)))
+    {
+        return true;
+    }
+    match pick(scene, target) {
+        Ok(_) => true,
+        Err(lost) => !lost.candidates.is_empty() && lost.why.starts_with("there are"),
+    }
+}
+
+fn shows(scene: &Scene, text: &str) -> bool {
+    let wanted = normal(text);
+    let in_titles = scene.windows.iter().any(|window| normal(&window.title).contains(&wanted));
+    in_titles
+        || scene.elements.iter().any(|element| {
+            element.states.contains(States::VISIBLE) && fit(element, text, LabelMatch::Contains).is_some()
+        })
+}

@@ -1,0 +1,61 @@
+//! Where things stand to each other: beside, below, above, inside.
+
+use mz_protocol::{Element, LabelMatch, Position, Rect, Role, Scene, Target};
+
+use crate::label::fit;
+
+/// Whether an element stands where a position says.
+pub fn stands(scene: &Scene, element: &Element, position: &Position) -> bool {
+    match position {
+        Position::Beside(label) => anchors(scene, label).any(|anchor| is_beside(anchor.bounds, element.bounds)),
+        Position::Below(label) => anchors(scene, label).any(|anchor| is_below(anchor.bounds, element.bounds)),
+        Position::Above(label) => anchors(scene, label).any(|anchor| is_below(element.bounds, anchor.bounds)),
+        Position::In(label) => is_in(scene, element, label),
+        // Chosen from all that fit, later.
+        Position::Nth(_) | Position::Last => true,
+    }
+}
+
+/// Elements that bear a label, the exact ones if there are any.
+pub fn anchors<'a>(scene: &'a Scene, label: &str) -> impl Iterator<Item = &'a Element> + use<'a> {
+    let exact: Vec<&Element> = scene.elements.iter().filter(|element| fit(element, label, LabelMatch::Equal).is_some()).collect();
+    let found = if exact.is_empty() {
+        scene.elements.iter().filter(|element| fit(element, label, LabelMatch::Contains).is_some()).collect()
+    } else {
+        exact
+    };
+    found.into_iter()
+}
+
+/// On the same line, to the right.
+pub fn is_beside(anchor: Rect, found: Rect) -> bool {
+    let middle = found.center().y;
+    let line = anchor.y.saturating_sub(4)..anchor.bottom().saturating_add(4);
+    (line.contains(&middle) || (found.y..found.bottom()).contains(&anchor.center().y)) && found.x.saturating_add(4) >= anchor.right()
+}
+
+fn is_below(anchor: Rect, found: Rect) -> bool {
+    found.y.saturating_add(4) >= anchor.bottom() && found.x < anchor.right() && found.right() > anchor.x
+}
+
+fn is_in(scene: &Scene, element: &Element, label: &str) -> bool {
+    let target = Target { label: Some(label.to_owned()), label_match: LabelMatch::Contains, ..Target::default() };
+    let mut parent = element.parent;
+    for _ in 0..64 {
+        let Some(found) = parent.and_then(|id| scene.element(id)) else { break };
+        if fit(found, label, target.label_match).is_some() {
+            return true;
+        }
+        parent = found.parent;
+    }
+    let in_window = element.window.and_then(|index| scene.windows.get(usize::from(index)));
+    if in_window.is_some_and(|window| window.title.to_lowercase().contains(&label.to_lowercase())) {
+        return true;
+    }
+    // A group that the tree does not nest is told by its box.
+    anchors(scene, label).any(|anchor| {
+        matches!(anchor.role, Role::Group | Role::Dialog | Role::Window | Role::Toolbar | Role::Table | Role::Tree)
+            && anchor.id != element.id
+            && anchor.bounds.contains(element.bounds.center())
+    })
+}

@@ -1,0 +1,36 @@
+//! The line icons, all of the Phosphor family in its regular weight.
+
+pub const WALL: char = '\u{E464}';
+pub const APPROVALS: char = '\u{E606}';
+pub const WORK: char = '\u{EADC}';
+pub const REPORTS: char = '\u{E150}';
+pub const FLEET: char = '\u{E2A0}';
+pub const SETTINGS: char = '\u{E272}';
+pub const STOP: char = '\u{E46C}';
+pub const PLAY: char = '\u{E3D0}';
+pub const PAUSE: char = '\u{E39E}';
+pub const FIND: char = '\u{E30C}';
+pub const KEYBOARD: char = '\u{E2D8}';
+pub const CHECK: char = '\u{E182}';
+pub const CHECK_CIRCLE: char = '\u{E184}';
+pub const X: char = '\u{E4F6}';
+pub const X_CIRCLE: char = '\u{E4F8}';
+pub const WARNING: char = '\u{E4E0}';
+pub const PENCIL: char = '\u{E3B4}';
+pub const CARET_RIGHT: char = '\u{E13A}';
+pub const BACK: char = '\u{E058}';
+pub const DOWNLOAD: char = '\u{E20C}';
+pub const PLUS: char = '\u{E3D4}';
+pub const DRIVE: char = '\u{E9AC}';
+pub const PLUGS: char = '\u{EB56}';
+pub const TABLE: char = '\u{E476}';
+pub const BOARD: char = '\u{EB54}';
+pub const FLAG: char = '\u{E244}';
+pub const FOLDER: char = '\u{E256}';
+pub const FILE: char = '\u{E230}';
+pub const DESKTOP: char = '\u{E560}';
+pub const RETURN: char = '\u{E038}';
+pub const QUESTION: char = '\u{E3E8}';
+pub const SHIELD: char = '\u{E40C}';
+pub const ROBOT: char = '\u{E762}';
+pub const TRAY: char = '\u{E4AA}';

@@ -1,0 +1,237 @@
+//! Facts in plain words: times, spans, money, actions, and text whose odd characters must be seen.
+
+use jiff::tz::TimeZone;
+use mz_protocol::{Action, Button, Millis, Proposal, Role, Timestamp, TypedText};
+
+/// The clock and time zone of the console; a test has its own.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    fixed: Option<Timestamp>,
+    zone: TimeZone,
+}
+
+impl Clock {
+    pub fn system() -> Self {
+        Self { fixed: None, zone: TimeZone::system() }
+    }
+
+    /// A clock that stands still, in UTC.
+    pub fn fixed(at: Timestamp) -> Self {
+        Self { fixed: Some(at), zone: TimeZone::UTC }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.fixed.unwrap_or_else(|| Timestamp(jiff::Timestamp::now().as_millisecond()))
+    }
+
+    fn zoned(&self, at: Timestamp) -> jiff::Zoned {
+        jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(self.zone.clone())
+    }
+
+    /// `11:02:44`.
+    pub fn seconds(&self, at: Timestamp) -> String {
+        self.zoned(at).strftime("%H:%M:%S").to_string()
+    }
+
+    /// `11:02` today, `21 Nov 11:02` on another day.
+    pub fn minutes(&self, at: Timestamp) -> String {
+        let (then, now) = (self.zoned(at), self.zoned(self.now()));
+        if then.date() == now.date() { then.strftime("%H:%M").to_string() } else { then.strftime("%-d %b %H:%M").to_string() }
+    }
+
+    pub fn date(&self, at: Timestamp) -> String {
+        self.zoned(at).strftime("%-d %B %Y").to_string()
+    }
+
+    /// The midnight before `days` days ago: 0 is the start of today.
+    pub fn midnight(&self, days: i64) -> Timestamp {
+        let now = self.zoned(self.now());
+        let start = now.start_of_day().and_then(|day| day.checked_sub(jiff::Span::new().days(days)));
+        start.map_or(self.now(), |day| Timestamp(day.timestamp().as_millisecond()))
+    }
+}
+
+/// `4:12`, `1:04:12`.
+pub fn countdown(left: Millis) -> String {
+    let s = left.0 / 1000;
+    if s >= 3600 { format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) } else { format!("{}:{:02}", s / 60, s % 60) }
+}
+
+/// `12 s`, `4 min`, `3 h`, `2 days`.
+pub fn span(span: Millis) -> String {
+    match span.0 / 1000 {
+        s @ 0..=89 => format!("{s} s"),
+        s @ 90..=5399 => format!("{} min", s / 60),
+        s @ 5400..=172_799 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+/// `€12,480.50`; the code where there is no sign.
+pub fn money(micros: u64, currency: &str) -> String {
+    let digits = (micros / 1_000_000).to_string();
+    let mut whole = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            whole.push(',');
+        }
+        whole.push(digit);
+    }
+    let sum = format!("{whole}.{:02}", micros % 1_000_000 / 10_000);
+    match currency {
+        "EUR" => format!("€{sum}"),
+        "USD" => format!("${sum}"),
+        "GBP" => format!("£{sum}"),
+        other => format!("{sum} {other}"),
+    }
+}
+
+pub fn cents(cents: i64, currency: &str) -> String {
+    money(u64::try_from(cents).unwrap_or(0).saturating_mul(10_000), currency)
+}
+
+/// The plain name of an element's kind.
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Textbox => "field",
+        Role::Combobox | Role::Listbox => "list",
+        Role::Option => "option",
+        Role::Menuitem => "menu item",
+        Role::Group | Role::Other => "element",
+        Role::Button => "button",
+        Role::Link => "link",
+        Role::Checkbox => "checkbox",
+        Role::Cell => "cell",
+        Role::Tab => "tab",
+        Role::Heading => "heading",
+        Role::Image => "image",
+        Role::Document => "document",
+        Role::Terminal => "terminal",
+        Role::Window => "window",
+        Role::Dialog => "dialog",
+        Role::Menu => "menu",
+        Role::Radio => "radio button",
+        _ => "item",
+    }
+}
+
+/// `Left click on button “Publish”`.
+pub fn proposal(p: &Proposal) -> String {
+    let name = visible(&p.target_name);
+    let on = match (p.target_role, name.is_empty()) {
+        (Some(kind), false) => format!(" on {} “{name}”", role(kind)),
+        (None, false) => format!(" on “{name}”"),
+        _ => String::new(),
+    };
+    match &p.action {
+        Action::Type { .. } => format!("Type{}", on.replacen(" on ", " into ", 1)),
+        action => format!("{}{on}", action_words(action)),
+    }
+}
+
+/// An action in a few words, without its target.
+pub fn action_words(action: &Action) -> String {
+    match action {
+        Action::Click { count: 2.., .. } => "Double click".to_owned(),
+        Action::Click { button: Button::Right, .. } => "Right click".to_owned(),
+        Action::Click { button: Button::Middle, .. } => "Middle click".to_owned(),
+        Action::Click { .. } => "Left click".to_owned(),
+        Action::Drag { .. } => "Drag".to_owned(),
+        Action::Scroll { .. } => "Scroll".to_owned(),
+        Action::Move { .. } => "Move the pointer".to_owned(),
+        Action::Type { text } => format!("Type {}", visible(&text.shown())),
+        Action::Key { chord } => format!("Press {chord}"),
+        Action::Wait { span: time } => format!("Wait {}", span(*time)),
+        Action::Launch { program, .. } => format!("Start {}", visible(program)),
+    }
+}
+
+/// The last action on a tile: `click Publish`, `key Ctrl+S`.
+pub fn last_action(action: &Action, target: Option<&str>) -> String {
+    match action {
+        Action::Key { chord } => format!("key {chord}"),
+        Action::Launch { program, .. } => format!("start {program}"),
+        Action::Click { .. } | Action::Drag { .. } => match target {
+            Some(name) if !name.is_empty() => format!("{} {}", action.verb().replace('_', " "), visible(name)),
+            _ => action.verb().replace('_', " "),
+        },
+        other => other.verb().replace('_', " "),
+    }
+}
+
+/// The text of a type action that may be shown.
+pub fn typed(action: &Action) -> Option<String> {
+    match action {
+        Action::Type { text: text @ (TypedText::Plain(_) | TypedText::Secret(_)) } => Some(visible(&text.shown())),
+        _ => None,
+    }
+}
+
+/// Makes characters seen that do not show or that pretend to be others: controls, marks that turn the direction of
+/// writing, blanks of no width, and letters of another script inside a Latin word.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let latin = word.chars().any(|c| c.is_ascii_alphabetic());
+        for c in word.chars() {
+            if c == '\n' {
+                out.push('¶');
+            } else if c == '\t' {
+                out.push('→');
+            } else if hidden(c) || (latin && looks_latin(c)) {
+                out.push_str(&format!("‹U+{:04X}›", u32::from(c)));
+            } else {
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+/// Whether [`visible`] would change the text, but for line ends.
+pub fn has_unusual(text: &str) -> bool {
+    visible(text).contains("‹U+")
+}
+
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+        || matches!(c, '\u{E0000}'..='\u{E007F}')
+}
+
+/// Cyrillic and Greek letters; inside a Latin word they are there to deceive.
+fn looks_latin(c: char) -> bool {
+    matches!(c, '\u{370}'..='\u{3FF}' | '\u{400}'..='\u{52F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_characters_are_seen() {
+        assert_eq!(visible("pay\u{202E}gpj.exe"), "pay‹U+202E›gpj.exe");
+        assert_eq!(visible("\u{430}telier.com"), "‹U+0430›telier.com");
+        assert_eq!(visible("Привет, Ελλάδα"), "Привет, Ελλάδα");
+        assert_eq!(visible("a\nb"), "a¶b");
+        assert!(has_unusual("a\u{200B}b") && !has_unusual("Größe – 12 €"));
+    }
+
+    #[test]
+    fn spans_and_sums_read_as_people_say_them() {
+        assert_eq!(countdown(Millis(252_000)), "4:12");
+        assert_eq!(countdown(Millis(3_852_000)), "1:04:12");
+        assert_eq!(span(Millis(41_000)), "41 s");
+        assert_eq!(money(3_120_000, "EUR"), "€3.12");
+        assert_eq!(money(12_480_500_000, "EUR"), "€12,480.50");
+        assert_eq!(money(5_000, "NOK"), "0.00 NOK");
+    }
+
+    #[test]
+    fn a_fixed_clock_knows_its_midnight() {
+        let clock = Clock::fixed(Timestamp(1_795_345_361_000));
+        assert_eq!(clock.seconds(Timestamp(1_795_345_361_000)), "11:02:41");
+        assert_eq!(clock.minutes(clock.midnight(0)), "00:00");
+        assert_eq!(clock.midnight(0).0 - clock.midnight(7).0, 7 * 86_400_000);
+    }
+}

@@ -1,0 +1,132 @@
+//! What is asked, in plain words that come from the gate and the screen, apart from the worker's own.
+
+use egui::{CornerRadius, Margin, Stroke, Ui};
+use mz_protocol::{ApprovalRequest, Command, Effect, Proposal, TextClass, Timestamp, TypedText};
+
+use crate::model::Model;
+use crate::say;
+use crate::tokens::{BODY, SMALL, Tokens};
+use crate::widgets::{code, fact, fact_text, plain};
+
+pub fn show(ui: &mut Ui, model: &Model, request: &ApprovalRequest) {
+    let p = &request.proposal;
+    ui.spacing_mut().item_spacing.y = 10.0;
+    fact_text(ui, "Action", &say::proposal(p));
+    typed(ui, p);
+    fact_text(ui, "Where", &place(p));
+    fact_text(ui, "Outside effect", effect(p));
+    fact_text(ui, "Can be undone", undo(p));
+    if let Some(amount) = p.amount_cents {
+        fact_text(ui, "Amount", &say::cents(amount, &model.currency()));
+    }
+    rule(ui, request);
+    if let Some(order) = &p.order {
+        let title = model.order_title(order).unwrap_or_default();
+        fact_text(ui, "Work order", &format!("{order} {title}"));
+    }
+    ui.add_space(2.0);
+    own_words(ui, model, p);
+}
+
+/// The text to be typed, each odd character made visible.
+fn typed(ui: &mut Ui, p: &Proposal) {
+    let t = Tokens::of(ui);
+    let mz_protocol::Action::Type { text } = &p.action else { return };
+    let shown = text.shown();
+    let odd = p.text_class.contains(TextClass::UNUSUAL) || say::has_unusual(&shown);
+    fact(ui, "Text", |ui| {
+        let color = if odd { t.need } else { t.text };
+        ui.add(egui::Label::new(code(say::visible(&shown), BODY - 1.0, color)).wrap());
+        if odd {
+            ui.add(egui::Label::new(plain("Holds characters that do not show or look like others.", SMALL, t.need)).wrap());
+        }
+        if matches!(text, TypedText::Secret(_)) {
+            ui.add(egui::Label::new(plain("Typed by the gate from the keyring; no model sees it.", SMALL, t.dim)).wrap());
+        }
+    });
+}
+
+fn place(p: &Proposal) -> String {
+    let title = say::visible(&p.window_title);
+    let host = p.host.as_ref().map(|host| say::visible(host));
+    let parts = [say::visible(&p.application), host.unwrap_or_default(), title];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+fn effect(p: &Proposal) -> &'static str {
+    match p.effect {
+        Effect::None => "None that is known: it stays on this desktop",
+        Effect::External | Effect::Irreversible => "Yes: someone outside can notice it",
+    }
+}
+
+fn undo(p: &Proposal) -> &'static str {
+    match p.effect {
+        Effect::None => "Yes, on this desktop",
+        Effect::External => "Perhaps, but not unseen",
+        Effect::Irreversible => "No",
+    }
+}
+
+fn rule(ui: &mut Ui, request: &ApprovalRequest) {
+    let t = Tokens::of(ui);
+    fact(ui, "Rule", |ui| {
+        ui.add(egui::Label::new(code(say::visible(&request.rule), BODY - 1.0, t.text)).wrap());
+        let approvers = match request.approvers_needed {
+            0 | 1 => String::new(),
+            n => format!(" Needs {n} people."),
+        };
+        ui.add(egui::Label::new(plain(format!("{}{approvers}", say::visible(&request.why)), SMALL + 1.0, t.dim)).wrap());
+    });
+}
+
+/// The worker's reason, in a box that says whose words these are.
+fn own_words(ui: &mut Ui, model: &Model, p: &Proposal) {
+    let t = Tokens::of(ui);
+    let name = model.worker_name(&p.worker);
+    let words = p.reason.as_deref().map_or_else(|| "Gave no reason.".to_owned(), say::visible);
+    let frame = egui::Frame::new().inner_margin(Margin::same(12)).corner_radius(CornerRadius::same(8));
+    let shown = frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.label(plain(format!("{name} says — the worker’s own words, not checked"), SMALL, t.dim));
+        ui.add(egui::Label::new(plain(words, BODY, t.text)).wrap());
+    });
+    let rect = shown.response.rect.shrink(0.5);
+    let corners = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
+    let dashes = egui::Shape::dashed_line(&corners, Stroke::new(1.0, t.faint), 4.0, 4.0);
+    ui.painter().extend(dashes);
+}
+
+/// A grant as narrow as the question: this worker, this verb, this target, this place; with an end.
+pub fn grant(request: &ApprovalRequest, uses: u32, until: Timestamp) -> Command {
+    let p = &request.proposal;
+    let scope = mz_protocol::GrantScope {
+        worker: Some(p.worker.clone()),
+        department: Some(p.department.clone()),
+        verb: p.action.verb().to_owned(),
+        rule: request.rule.clone(),
+        application: p.application.clone(),
+        host: p.host.clone(),
+        target_role: p.target_role,
+        target_name: p.target_name.clone(),
+        max_amount_cents: p.amount_cents,
+    };
+    Command::GiveGrant { scope, uses, until }
+}
+
+/// The grant in one sentence.
+pub fn grant_words(model: &Model, scope: &mz_protocol::GrantScope) -> String {
+    let who = match (&scope.worker, &scope.department) {
+        (Some(worker), _) => model.worker_name(worker),
+        (None, Some(department)) => format!("anyone in {}", model.department_name(department)),
+        (None, None) => "anyone".to_owned(),
+    };
+    let target =
+        if scope.target_name.is_empty() { String::new() } else { format!(" “{}”", say::visible(&scope.target_name)) };
+    let role = scope.target_role.map_or(String::new(), |role| format!(" {}", say::role(role)));
+    let host = scope.host.as_ref().map_or(String::new(), |host| format!(" on {host}"));
+    let most =
+        scope.max_amount_cents.map_or(String::new(), |cents| format!(", up to {}", say::cents(cents, &model.currency())));
+    format!("{who} may {}{role}{target} in {}{host}{most}", scope.verb.replace('_', " "), scope.application)
+}

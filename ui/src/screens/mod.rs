@@ -1,0 +1,15 @@
+//! One file for each screen.
+
+pub mod approvals;
+pub mod drive;
+pub mod facts;
+pub mod fleet;
+pub mod lost;
+pub mod order;
+pub mod reports;
+pub mod scrub;
+pub mod settings;
+pub mod story;
+pub mod wall;
+pub mod work;
+pub mod worker;
