@@ -72,7 +72,7 @@ pub fn money(micros: u64, currency: &str) -> String {
     let digits = (micros / 1_000_000).to_string();
     let mut whole = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             whole.push(',');
         }
         whole.push(digit);

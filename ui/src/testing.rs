@@ -19,6 +19,9 @@ use crate::sample;
 /// How often the engine's thread looks for pushes while its client is silent.
 const TURN: Duration = Duration::from_millis(5);
 
+/// Which commands an answer is for.
+pub type Kind = fn(&Command) -> bool;
+
 #[derive(Default)]
 struct Inside {
     snapshot: Option<Snapshot>,
@@ -26,7 +29,7 @@ struct Inside {
     commands: Vec<Command>,
     outgoing: VecDeque<Message>,
     /// Answers that a test wants instead of the usual ones.
-    answers: VecDeque<(fn(&Command) -> bool, Response)>,
+    answers: VecDeque<(Kind, Response)>,
     refuse: bool,
     hang_up: bool,
     connections: usize,
@@ -99,7 +102,7 @@ impl FakeEngine {
     }
 
     /// Answers the next command of this kind with `response`.
-    pub fn answer_next(&self, kind: fn(&Command) -> bool, response: Response) {
+    pub fn answer_next(&self, kind: Kind, response: Response) {
         self.lock().answers.push_back((kind, response));
     }
 

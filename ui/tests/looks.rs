@@ -1,5 +1,7 @@
 //! Each screen as a picture, dark and light; empty, full and failing.
 
+#![allow(clippy::unwrap_used, reason = "a slip in a fixture ends the test")]
+
 mod support;
 
 use egui::Theme;

@@ -1,5 +1,7 @@
 //! What a manager does, and what of it reaches the engine. Widgets are found by what is read aloud.
 
+#![allow(clippy::unwrap_used, reason = "a slip in a fixture ends the test")]
+
 mod support;
 
 use egui::{Key, Modifiers, Role, Theme};
@@ -112,7 +114,9 @@ fn an_answer_that_the_engine_refuses_can_be_given_again() {
     floor.press(Key::A);
     floor.until("the second answer", |app| !app.model.deciding.is_empty());
     let count = floor.engine.clone();
-    floor.until("both at the engine", move |_| count.commands().iter().filter(|c| matches!(c, Command::Decide { .. })).count() == 2);
+    floor.until("both at the engine", move |_| {
+        count.commands().iter().filter(|c| matches!(c, Command::Decide { .. })).count() == 2
+    });
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mz_protocol::{
-    Actor, Command, ErrorCode, EventBody, ExportFormat, FramePacket, LeaseId, Objective, ObjectiveId, OrderState, Period, PersonId,
-    Problem, Push, ReportScope, Response, SavedFile, TilePatch, WorkOrderId, WorkerId,
+    Actor, Command, ErrorCode, EventBody, ExportFormat, FramePacket, LeaseId, Objective, ObjectiveId, OrderState, Period,
+    PersonId, Problem, Push, ReportScope, Response, SavedFile, TilePatch, WorkOrderId, WorkerId,
 };
 
 use crate::clock;
@@ -68,7 +68,10 @@ fn answer(house: &Arc<House>, person: &PersonId, command: Command, push: &dyn Fn
             }
             let id = next_objective(house)?;
             let objective = Objective { id, text, department, added: clock::now() };
-            floor.record(Actor::Person(person.clone()), vec![EventBody::ObjectiveAdded { objective }]).map_err(problem).map(done)
+            floor
+                .record(Actor::Person(person.clone()), vec![EventBody::ObjectiveAdded { objective }])
+                .map_err(problem)
+                .map(done)
         }
         Command::GiveGrant { scope, uses, until } => {
             let grant = floor.give_grant(scope, uses, until, person)?;
@@ -105,7 +108,8 @@ fn hand_back(house: &House, lease: &LeaseId, person: &PersonId, note: Option<Str
 
 fn retry(house: &House, order: &WorkOrderId, person: &PersonId) -> Result<(), Problem> {
     let floor = &house.floor;
-    let view = floor.order(order).ok_or_else(|| Problem::new(ErrorCode::NotFound, format!("there is no work order {order}")))?;
+    let view =
+        floor.order(order).ok_or_else(|| Problem::new(ErrorCode::NotFound, format!("there is no work order {order}")))?;
     let to = match view.state {
         // Its worker waits at the step where it is stuck.
         OrderState::NeedsHelp if floor.is_live(order) => OrderState::InProgress,
@@ -121,7 +125,8 @@ fn retry(house: &House, order: &WorkOrderId, person: &PersonId) -> Result<(), Pr
 
 fn cancel(house: &House, order: &WorkOrderId, person: &PersonId, reason: String) -> Result<(), Problem> {
     let floor = &house.floor;
-    let view = floor.order(order).ok_or_else(|| Problem::new(ErrorCode::NotFound, format!("there is no work order {order}")))?;
+    let view =
+        floor.order(order).ok_or_else(|| Problem::new(ErrorCode::NotFound, format!("there is no work order {order}")))?;
     if view.state.is_final() {
         return Err(Problem::new(ErrorCode::Refused, format!("{order} has ended already")));
     }
@@ -143,9 +148,8 @@ fn export(
     push: &dyn Fn(Push),
 ) -> Result<Answer, Problem> {
     let report = house.report(scope, period).map_err(internal)?;
-    let file: SavedFile = house
-        .export(&report, format, &mut |permille| push(Push::ExportProgress { format, permille }))
-        .map_err(internal)?;
+    let file: SavedFile =
+        house.export(&report, format, &mut |permille| push(Push::ExportProgress { format, permille })).map_err(internal)?;
     let body = EventBody::ReportExported { format: format.extension().to_owned(), path: file.path.clone() };
     house.floor.record(Actor::Person(person.clone()), vec![body]).map_err(problem)?;
     Ok(Response::Exported { file }.into())

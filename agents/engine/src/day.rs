@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use mz_protocol::{
-    ApprovalId, ApprovalState, ApprovalView, Decision, DecisionKind, EventBody, ExportFormat, Millis, OrderState, Period, PersonId,
-    ReportScope, Snapshot, Timestamp,
+    ApprovalId, ApprovalState, ApprovalView, Decision, DecisionKind, EventBody, ExportFormat, Millis, OrderState, Period,
+    PersonId, ReportScope, Snapshot, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,9 @@ impl Decisions {
     /// What no rule covers is vetoed: no answer is a no.
     fn decide(&self, view: &ApprovalView) -> Decision {
         let proposal = &view.request.proposal;
-        let has = |part: &Option<String>, whole: &str| part.as_ref().is_none_or(|part| whole.to_lowercase().contains(&part.to_lowercase()));
+        let has = |part: &Option<String>, whole: &str| {
+            part.as_ref().is_none_or(|part| whole.to_lowercase().contains(&part.to_lowercase()))
+        };
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         let rule = self.decision.iter().find(|rule| {
             is(&rule.rule, &view.request.rule)
@@ -149,7 +151,14 @@ pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitC
     let begun = clock::now();
     let ledger = paths.ledger();
     let summary = house::with_engine(company, paths, |house| {
-        let mut day = Day { house, decisions: &decisions, out: &out, pictures: args.pictures, first_seen: HashMap::new(), decided: HashSet::new() };
+        let mut day = Day {
+            house,
+            decisions: &decisions,
+            out: &out,
+            pictures: args.pictures,
+            first_seen: HashMap::new(),
+            decided: HashSet::new(),
+        };
         day.until_done(Duration::from_secs(args.minutes * 60))?;
         day.export(begun)?;
         day.summary(begun)
@@ -157,7 +166,12 @@ pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitC
     // The engine has ended: its ledger is whole and can be copied.
     copy_folder(&ledger, &out.join("ledger"))?;
     let found = house::verify_ledger(&out.join("ledger"), None)?;
-    let summary = Summary { ledger_events: found.events, passed: summary.passed && found.problem.is_none(), ledger_problem: found.problem, ..summary };
+    let summary = Summary {
+        ledger_events: found.events,
+        passed: summary.passed && found.problem.is_none(),
+        ledger_problem: found.problem,
+        ..summary
+    };
     std::fs::write(out.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
     for order in &summary.orders {
         println!("{:<9} {:<12?} {}/{} points  {}", order.id, order.state, order.points, order.points_possible, order.title);
@@ -267,7 +281,8 @@ impl Day<'_> {
                     actions,
                     interventions,
                     remarks: view.remarks.clone(),
-                    vetoed: view.state == OrderState::Cancelled && view.reason.as_deref().is_some_and(|why| why.starts_with("vetoed: ")),
+                    vetoed: view.state == OrderState::Cancelled
+                        && view.reason.as_deref().is_some_and(|why| why.starts_with("vetoed: ")),
                 }
             })
             .collect();

@@ -8,8 +8,9 @@ use mz_company::Seen;
 use mz_desktop::{Desktop, Frame};
 use mz_gate::{Facts, PendingText, Permit, Proposed};
 use mz_protocol::{
-    Action, ActionResult, Actor, ApprovalRequest, ApprovalState, Condition, DepartmentId, Digest, EventBody, Millis, OrderState,
-    Point, Proposal, Rect, Risk, RoleId, Scene, States, StepResult, TypedText, Verdict, Waypoint, WorkOrder, WorkOrderId, WorkerId,
+    Action, ActionResult, Actor, ApprovalRequest, ApprovalState, Condition, DepartmentId, Digest, EventBody, Millis,
+    OrderState, Point, Proposal, Rect, Risk, RoleId, Scene, States, StepResult, TypedText, Verdict, Waypoint, WorkOrder,
+    WorkOrderId, WorkerId,
 };
 use mz_scene::{SceneBuilder, digest, holds};
 
@@ -264,7 +265,14 @@ impl Desk {
         Ok(frame)
     }
 
-    fn proposal(&self, waypoint: &Waypoint, action: &Action, aim: Option<&Aim>, scene: &Scene, frame: &Frame) -> (Proposal, Facts) {
+    fn proposal(
+        &self,
+        waypoint: &Waypoint,
+        action: &Action,
+        aim: Option<&Aim>,
+        scene: &Scene,
+        frame: &Frame,
+    ) -> (Proposal, Facts) {
         let fallback = focus_aim(scene);
         let aim = aim.or(fallback.as_ref());
         let region = aim.map_or(scene.size.rect(), |aim| aim.region);
@@ -479,7 +487,9 @@ fn lost(error: FloorError) -> Ended {
 
 fn dispatch_lost(error: DispatchError) -> Missed {
     match error {
-        DispatchError::NoSecret(_) | DispatchError::Secret(_) | DispatchError::UnknownKey(_) => Missed::End(Ended::NeedsHelp { why: error.to_string() }),
+        DispatchError::NoSecret(_) | DispatchError::Secret(_) | DispatchError::UnknownKey(_) => {
+            Missed::End(Ended::NeedsHelp { why: error.to_string() })
+        }
         DispatchError::WrongPermit | DispatchError::Desktop(_) => Missed::End(Ended::Lost { why: error.to_string() }),
     }
 }

@@ -11,7 +11,9 @@ pub enum Direction {
     /// The procedure is at its end.
     Finished,
     /// It does not know how to go on; the reason is for the manager.
-    Stuck { why: String },
+    Stuck {
+        why: String,
+    },
 }
 
 pub trait Director: Send {

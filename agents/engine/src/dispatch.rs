@@ -37,7 +37,9 @@ pub enum DispatchError {
 pub enum Sent {
     Whole,
     /// A stop or a human fell into it; this many letters had been sent.
-    Cut { typed: usize },
+    Cut {
+        typed: usize,
+    },
 }
 
 /// An action and the screen that it was judged on.
@@ -226,7 +228,6 @@ fn return_key(down: bool) -> Atom {
 
 fn held_keys(modifiers: Modifiers, down: bool) -> impl Iterator<Item = Atom> {
     // Shift_L, Control_L, Alt_L, Super_L.
-    let table =
-        [(Modifiers::SHIFT, 0xffe1), (Modifiers::CTRL, 0xffe3), (Modifiers::ALT, 0xffe9), (Modifiers::SUPER, 0xffeb)];
+    let table = [(Modifiers::SHIFT, 0xffe1), (Modifiers::CTRL, 0xffe3), (Modifiers::ALT, 0xffe9), (Modifiers::SUPER, 0xffeb)];
     table.into_iter().filter(move |(flag, _)| modifiers.contains(*flag)).map(move |(_, keysym)| Atom::Key { keysym, down })
 }

@@ -52,7 +52,9 @@ impl Feeds {
     /// Replaces the workers whose pictures are sent.
     pub fn watch(&mut self, house: &Arc<House>, workers: &[WorkerId], divisor: u8) -> Response {
         if !matches!(divisor, 1 | 2 | 4) {
-            return Response::Failed { problem: Problem::new(ErrorCode::BadRequest, "pictures come at 1, 1/2 or 1/4 of their size") };
+            return Response::Failed {
+                problem: Problem::new(ErrorCode::BadRequest, "pictures come at 1, 1/2 or 1/4 of their size"),
+            };
         }
         self.stop_pictures();
         let over = Arc::new(AtomicBool::new(false));

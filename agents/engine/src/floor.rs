@@ -14,8 +14,8 @@ use mz_desktop::Frame;
 use mz_gate::{Facts, Gate, Permit, Policy, Proposed, Step, StopSwitch, Unredeemed};
 use mz_ledger::{Filter, Ledger, LedgerError, Picture};
 use mz_protocol::{
-    Action, Actor, ApprovalId, ApprovalState, Digest, Event, EventBody, EventRecord, EventSeq, Proposal, Push, Snapshot, Verdict,
-    WorkOrderId, WorkerId,
+    Action, Actor, ApprovalId, ApprovalState, Digest, Event, EventBody, EventRecord, EventSeq, Proposal, Push, Snapshot,
+    Verdict, WorkOrderId, WorkerId,
 };
 
 use crate::clock;
@@ -77,8 +77,7 @@ impl Floor {
             live: HashSet::new(),
             broken: None,
         };
-        let floor =
-            Self { state: Mutex::new(state), changed: Condvar::new(), switch, shutting_down: AtomicBool::new(false) };
+        let floor = Self { state: Mutex::new(state), changed: Condvar::new(), switch, shutting_down: AtomicBool::new(false) };
         floor.record(Actor::Engine, ended.events)?;
         Ok(floor)
     }
@@ -154,7 +153,13 @@ impl Floor {
     }
 
     /// Right before an approved action is sent: `screen` is the digest of a capture of the frozen desktop.
-    pub fn redeem(&self, approval: &ApprovalId, worker: &WorkerId, action: &Action, screen: Digest) -> Result<Result<Permit, Unredeemed>, FloorError> {
+    pub fn redeem(
+        &self,
+        approval: &ApprovalId,
+        worker: &WorkerId,
+        action: &Action,
+        screen: Digest,
+    ) -> Result<Result<Permit, Unredeemed>, FloorError> {
         let mut state = self.lock();
         let step = state.gate.redeem(clock::now(), approval, action, screen);
         self.settle(&mut state, Actor::Worker(worker.clone()), step)

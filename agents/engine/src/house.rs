@@ -97,7 +97,11 @@ pub fn up(company: &Path, paths: Paths) -> anyhow::Result<()> {
 }
 
 /// Runs an engine around `inside`, and ends it whatever comes of that.
-pub fn with_engine<T>(company: &Path, paths: Paths, inside: impl FnOnce(&Arc<House>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub fn with_engine<T>(
+    company: &Path,
+    paths: Paths,
+    inside: impl FnOnce(&Arc<House>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let company = Company::load(company).map_err(|faults| anyhow::anyhow!("{}", open::faults(company, &faults)))?;
     let network = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -20,8 +20,10 @@ impl Paths {
             Some(home) => PathBuf::from(home),
             None => match std::env::var_os("XDG_STATE_HOME") {
                 Some(dir) => PathBuf::from(dir).join("mezzanine"),
-                None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set, so there is no place for the company's state")?)
-                    .join(".local/state/mezzanine"),
+                None => PathBuf::from(
+                    std::env::var_os("HOME").context("HOME is not set, so there is no place for the company's state")?,
+                )
+                .join(".local/state/mezzanine"),
             },
         };
         Self::under(&state)

@@ -1,7 +1,9 @@
 //! From a waypoint and a scene to the next action. `Rules` finds its targets by role, label and position; the
 //! fast action model takes its place behind the same trait.
 
-use mz_protocol::{Action, Button, Chord, Element, ElementId, Modifiers, Point, Rect, Role, Scene, Target, TypedText, Verb, Waypoint};
+use mz_protocol::{
+    Action, Button, Chord, Element, ElementId, Modifiers, Point, Rect, Role, Scene, Target, TypedText, Verb, Waypoint,
+};
 use mz_scene::{Ground, RuleGround, find, read_text};
 
 /// Where an action is aimed, for policy and for the check of the screen.
@@ -26,9 +28,15 @@ pub struct Intent {
 pub enum Tick {
     Act(Box<Intent>),
     /// Nothing to do yet; look again when the screen changes.
-    Wait { for_what: String },
-    Done { read: Option<(String, String)> },
-    Lost { why: String },
+    Wait {
+        for_what: String,
+    },
+    Done {
+        read: Option<(String, String)>,
+    },
+    Lost {
+        why: String,
+    },
 }
 
 /// How far a waypoint has come. A fresh one starts at stage 0; the worker loop raises the stage with each action that
@@ -64,9 +72,7 @@ impl Reflex for Rules {
 
     fn tick(&mut self, scene: &Scene, waypoint: &Waypoint, progress: &Progress) -> Tick {
         match (&waypoint.verb, progress.stage) {
-            (Verb::Open { program, args }, 0) => {
-                act(Action::Launch { program: program.clone(), args: args.clone() }, None)
-            }
+            (Verb::Open { program, args }, 0) => act(Action::Launch { program: program.clone(), args: args.clone() }, None),
             (Verb::Open { program, .. }, _) => opened(scene, program, progress),
             (Verb::Click, 0) => self.click(scene, waypoint, Button::Left, 1),
             (Verb::RightClick, 0) => self.click(scene, waypoint, Button::Right, 1),
@@ -105,9 +111,7 @@ impl Rules {
 
     fn click(&self, scene: &Scene, waypoint: &Waypoint, button: Button, count: u8) -> Tick {
         match self.aim(scene, waypoint) {
-            Ok(aim) => {
-                act(Action::Click { at: aim.point, button, count, modifiers: Modifiers::empty() }, Some(aim))
-            }
+            Ok(aim) => act(Action::Click { at: aim.point, button, count, modifiers: Modifiers::empty() }, Some(aim)),
             Err(tick) => tick,
         }
     }
@@ -117,9 +121,10 @@ impl Rules {
             Ok(aim) => aim,
             Err(tick) => return tick,
         };
-        let chosen = aim.element.and_then(|id| scene.element(id)).is_some_and(|element| {
-            element.states.intersects(mz_protocol::States::CHECKED | mz_protocol::States::SELECTED)
-        });
+        let chosen = aim
+            .element
+            .and_then(|id| scene.element(id))
+            .is_some_and(|element| element.states.intersects(mz_protocol::States::CHECKED | mz_protocol::States::SELECTED));
         if chosen { Tick::Done { read: None } } else { self.click(scene, waypoint, Button::Left, 1) }
     }
 
@@ -166,7 +171,9 @@ impl Rules {
                 let window = scene.active_window().map_or(scene.size.rect(), |window| window.bounds);
                 act(Action::Scroll { at: window.center(), dx: 0, dy: 3 }, None)
             }
-            Err(Tick::Wait { for_what }) => Tick::Lost { why: format!("{for_what}, although the page was scrolled to its end") },
+            Err(Tick::Wait { for_what }) => {
+                Tick::Lost { why: format!("{for_what}, although the page was scrolled to its end") }
+            }
             Err(other) => other,
         }
     }
@@ -219,7 +226,10 @@ fn choose(scene: &Scene, option: &str) -> Tick {
                 region: found.region,
                 secret: false,
             };
-            return act(Action::Click { at: found.point, button: Button::Left, count: 1, modifiers: Modifiers::empty() }, Some(aim));
+            return act(
+                Action::Click { at: found.point, button: Button::Left, count: 1, modifiers: Modifiers::empty() },
+                Some(aim),
+            );
         }
     }
     Tick::Wait { for_what: format!("the list offers no \u{201c}{option}\u{201d}") }
@@ -232,4 +242,3 @@ fn read(scene: &Scene, waypoint: &Waypoint, name: &str) -> Tick {
         None => Tick::Wait { for_what: format!("there is no text to read as {name}") },
     }
 }
-

@@ -46,7 +46,10 @@ pub async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
     if UnixStream::connect(socket).await.is_ok() {
-        bail!("an engine is already running on {}: open the console, or end that engine with `mezzanine down`", socket.display());
+        bail!(
+            "an engine is already running on {}: open the console, or end that engine with `mezzanine down`",
+            socket.display()
+        );
     }
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -68,7 +71,11 @@ pub async fn serve(listener: UnixListener, house: Arc<House>) -> anyhow::Result<
         .context("the API server ended")
 }
 
-async fn upgrade(upgrade: WebSocketUpgrade, ConnectInfo(peer): ConnectInfo<Peer>, State(house): State<Arc<House>>) -> impl IntoResponse {
+async fn upgrade(
+    upgrade: WebSocketUpgrade,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    State(house): State<Arc<House>>,
+) -> impl IntoResponse {
     // Root may speak for anyone on its machine; otherwise only the engine's own user.
     let own = rustix::process::getuid().as_raw();
     if peer.uid != Some(own) && peer.uid != Some(0) {
@@ -167,16 +174,25 @@ async fn answer(house: &Arc<House>, person: &PersonId, id: u64, command: Command
     };
     let work = tokio::task::spawn_blocking(move || commands::run(&owner, &person, command, &report));
     let answer = work.await.unwrap_or_else(|_| {
-        Answer::from(Response::Failed { problem: Problem::new(ErrorCode::Internal, "the engine could not carry out the command") })
+        Answer::from(Response::Failed {
+            problem: Problem::new(ErrorCode::Internal, "the engine could not carry out the command"),
+        })
     });
-    let _ = outbox.send(to_text(&FromEngine::Response { id, response: answer.response })).await;
-    if let Some(frame) = answer.frame {
-        let _ = outbox.send(Message::Binary(frame.into())).await;
+    let messages = std::iter::once(to_text(&FromEngine::Response { id, response: answer.response }))
+        .chain(answer.frame.map(|frame| Message::Binary(frame.into())));
+    // Both at once: no live picture may come between a response and its picture.
+    let Ok(places) = outbox.reserve_many(2).await else { return };
+    for (place, message) in places.zip(messages) {
+        place.send(message);
     }
 }
 
 /// Words go before pictures.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut inbox: mpsc::Receiver<Message>, mut pictures: mpsc::Receiver<Message>) {
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut inbox: mpsc::Receiver<Message>,
+    mut pictures: mpsc::Receiver<Message>,
+) {
     loop {
         let next = tokio::select! {
             biased;

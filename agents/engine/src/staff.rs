@@ -96,8 +96,11 @@ impl Employee {
     /// The order's files lie in the home, and its procedure is open at the first step.
     fn prepare(&self, station: &Station, order: &WorkOrder) -> Result<ProcedureRun, String> {
         let company = &self.house.company;
-        self.house.put_order_files(&*station.desktop, order).map_err(|why| format!("I cannot get the files of this order: {why}"))?;
-        let procedure = company.procedure(&order.procedure).ok_or_else(|| format!("there is no procedure {}", order.procedure))?;
+        self.house
+            .put_order_files(&*station.desktop, order)
+            .map_err(|why| format!("I cannot get the files of this order: {why}"))?;
+        let procedure =
+            company.procedure(&order.procedure).ok_or_else(|| format!("there is no procedure {}", order.procedure))?;
         let files = Arc::new(HomeFiles::new(self.house.home_of(&self.seat.worker)));
         Ok(ProcedureRun::new(Arc::clone(procedure), order.inputs.clone(), files))
     }
@@ -132,8 +135,11 @@ impl Employee {
 
     fn review(&self, order: &WorkOrder) -> Result<OutcomeReport, crate::floor::FloorError> {
         let report = self.house.check(order, &self.seat.worker);
-        let body =
-            EventBody::OutcomeChecked { order: order.id.clone(), worker: Some(self.seat.worker.clone()), report: report.clone() };
+        let body = EventBody::OutcomeChecked {
+            order: order.id.clone(),
+            worker: Some(self.seat.worker.clone()),
+            report: report.clone(),
+        };
         self.house.floor.record(Actor::Engine, vec![body])?;
         Ok(report)
     }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use mz_protocol::{
-    ApprovalId, ApprovalState, ApprovalView, CompanyView, Event, EventBody, Figures, LeaseId, Millis, ObjectiveView, OrderState,
-    OrderView, PersonId, Push, Snapshot, StepResult, StopScope, Timestamp, WorkOrderId, WorkerId, WorkerState, WorkerView,
+    ApprovalId, ApprovalState, ApprovalView, CompanyView, Event, EventBody, Figures, LeaseId, Millis, ObjectiveView,
+    OrderState, OrderView, PersonId, Push, Snapshot, StepResult, StopScope, Timestamp, WorkOrderId, WorkerId, WorkerState,
+    WorkerView,
 };
 
 /// Approvals that are over stay in the snapshot this long, for the list of what was decided today.
@@ -111,7 +112,10 @@ impl Views {
             }),
             EventBody::StorageLow { path, free_bytes, stopped } => self.change_company(&mut pushes, |company| {
                 company.trouble = stopped.then(|| {
-                    format!("The disk that holds {path} is almost full ({} MiB left). Free some space, then resume.", free_bytes >> 20)
+                    format!(
+                        "The disk that holds {path} is almost full ({} MiB left). Free some space, then resume.",
+                        free_bytes >> 20
+                    )
                 });
             }),
             EventBody::MachineUsed { cost_micros, .. } | EventBody::ModelCalled { cost_micros, .. } => {
@@ -189,8 +193,7 @@ impl Views {
             self.ended.1 += u32::from(to == OrderState::Done);
             let (ended, done) = self.ended;
             self.change_company(pushes, |company| {
-                company.figures =
-                    Figures { done, verified_permille: Some((done * 1000 / ended) as u16), ..company.figures };
+                company.figures = Figures { done, verified_permille: Some((done * 1000 / ended) as u16), ..company.figures };
             });
         }
         if let Some(worker) = worker {
@@ -292,7 +295,12 @@ impl Views {
         }
     }
 
-    fn change_grant(&mut self, id: &mz_protocol::GrantId, pushes: &mut Vec<Push>, change: impl FnOnce(&mut mz_protocol::Grant)) {
+    fn change_grant(
+        &mut self,
+        id: &mz_protocol::GrantId,
+        pushes: &mut Vec<Push>,
+        change: impl FnOnce(&mut mz_protocol::Grant),
+    ) {
         if let Some(grant) = self.snapshot.grants.iter_mut().find(|grant| grant.id == *id) {
             change(grant);
             pushes.push(Push::Grant { grant: Box::new(grant.clone()) });

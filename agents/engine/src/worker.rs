@@ -29,7 +29,9 @@ pub enum Ended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missed {
     /// Worth another try.
-    Retry { why: String },
+    Retry {
+        why: String,
+    },
     /// The worker drove the desktop to where it must look again, for example after a human had driven.
     LookAgain,
     End(Ended),

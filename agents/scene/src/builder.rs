@@ -34,8 +34,12 @@ impl SceneBuilder {
             self.ids.clear();
         }
         let windows = self.windows(tree);
-        let mut kept: Vec<(usize, Element)> =
-            tree.nodes.iter().enumerate().filter_map(|(index, node)| self.element(node, &windows).map(|e| (index, e))).collect();
+        let mut kept: Vec<(usize, Element)> = tree
+            .nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, node)| self.element(node, &windows).map(|e| (index, e)))
+            .collect();
         let truncated = tree.truncated || kept.len() > MOST_ELEMENTS;
         // Those that can be used come first, so that the cut takes the others.
         kept.sort_by_key(|(index, element)| (!element.states.contains(States::ENABLED), *index));
@@ -52,9 +56,10 @@ impl SceneBuilder {
         let focus = tree.focus.and_then(|index| ids.get(&(index as usize)).copied());
         let version = self.last.as_ref().map_or(0, |last| last.version);
         let mut scene = Scene { version, at, size: self.size, windows, elements, focus, truncated };
-        let unchanged = self.last.as_ref().is_some_and(|last| {
-            last.windows == scene.windows && last.elements == scene.elements && last.focus == scene.focus
-        });
+        let unchanged = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.windows == scene.windows && last.elements == scene.elements && last.focus == scene.focus);
         if !unchanged {
             scene.version += 1;
         }
@@ -97,7 +102,18 @@ impl SceneBuilder {
             }
         };
         let window = node.window.filter(|index| usize::from(*index) < windows.len());
-        Some(Element { id, role, name, value, states, bounds, source: Source::Accessibility, window, parent: None, cell: node.cell })
+        Some(Element {
+            id,
+            role,
+            name,
+            value,
+            states,
+            bounds,
+            source: Source::Accessibility,
+            window,
+            parent: None,
+            cell: node.cell,
+        })
     }
 }
 
@@ -173,7 +189,9 @@ fn role(name: &str) -> Role {
         "spin button" => Role::Spinbutton,
         "progress bar" | "level bar" => Role::Progressbar,
         "scroll bar" => Role::Scrollbar,
-        "document frame" | "document web" | "document text" | "document spreadsheet" | "document presentation" | "page" => Role::Document,
+        "document frame" | "document web" | "document text" | "document spreadsheet" | "document presentation" | "page" => {
+            Role::Document
+        }
         "terminal" => Role::Terminal,
         "label" | "static" | "paragraph" | "caption" | "text leaf" => Role::Text,
         "status bar" => Role::Statusbar,
@@ -190,13 +208,26 @@ mod tests {
 
     fn node(path: &str, role: &str, name: &str, x: i32) -> RawNode {
         let states = ["showing", "enabled"].map(str::to_owned).to_vec();
-        RawNode { path: path.into(), role: role.into(), name: name.into(), states, x, y: 10, w: 50, h: 20, ..RawNode::default() }
+        RawNode {
+            path: path.into(),
+            role: role.into(),
+            name: name.into(),
+            states,
+            x,
+            y: 10,
+            w: 50,
+            h: 20,
+            ..RawNode::default()
+        }
     }
 
     #[test]
     fn ids_stay_with_their_objects_and_the_version_counts_changes() {
         let mut builder = SceneBuilder::new(Size::DESKTOP);
-        let mut tree = RawTree { nodes: vec![node("a", "push button", "One", 0), node("b", "push button", "Two", 60)], ..RawTree::default() };
+        let mut tree = RawTree {
+            nodes: vec![node("a", "push button", "One", 0), node("b", "push button", "Two", 60)],
+            ..RawTree::default()
+        };
         let first = builder.update(&tree, Timestamp(1));
         let again = builder.update(&tree, Timestamp(2));
         assert_eq!((first.version, again.version), (1, 1));

@@ -15,7 +15,8 @@ pub fn holds(scene: &Scene, condition: &Condition, files: &dyn Fn(&str) -> bool)
         Condition::Title { text } => scene.active_window().is_some_and(|window| normal(&window.title).contains(&normal(text))),
         Condition::Value { target, text } => pick(scene, target).is_ok_and(|element| {
             let wanted = normal(text);
-            element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted)) || normal(&element.name).contains(&wanted)
+            element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted))
+                || normal(&element.name).contains(&wanted)
         }),
         Condition::File { path } => files(path),
         Condition::Not { condition } => !holds(scene, condition, files),
@@ -43,7 +44,8 @@ fn shows(scene: &Scene, text: &str) -> bool {
     let wanted = normal(text);
     let in_titles = scene.windows.iter().any(|window| normal(&window.title).contains(&wanted));
     in_titles
-        || scene.elements.iter().any(|element| {
-            element.states.contains(States::VISIBLE) && fit(element, text, LabelMatch::Contains).is_some()
-        })
+        || scene
+            .elements
+            .iter()
+            .any(|element| element.states.contains(States::VISIBLE) && fit(element, text, LabelMatch::Contains).is_some())
 }

@@ -90,7 +90,8 @@ pub(crate) fn pick<'a>(scene: &'a Scene, target: &Target) -> Result<&'a Element,
     if rivals.is_empty() || has_anchor(target) {
         return Ok(first);
     }
-    let candidates: Vec<String> = std::iter::once(first).chain(rivals).map(|e| format!("{} at {},{}", e.name, e.bounds.x, e.bounds.y)).collect();
+    let candidates: Vec<String> =
+        std::iter::once(first).chain(rivals).map(|e| format!("{} at {},{}", e.name, e.bounds.x, e.bounds.y)).collect();
     let why = format!("there are {} of {}, and the step does not say which", candidates.len(), name_of(target));
     Err(NotFound { why, candidates })
 }
@@ -155,10 +156,11 @@ fn nth<'a>(mut found: Vec<(u32, &'a Element)>, place: &Position, target: &Target
 fn cell<'a>(scene: &'a Scene, address: &str) -> Result<&'a Element, NotFound> {
     let wanted = parse_cell(address);
     let is_it = |element: &&Element| element.cell.is_some() && element.cell == wanted;
-    scene.elements.iter().find(is_it).ok_or_else(|| NotFound {
-        why: format!("the cell {address} is not on the screen"),
-        candidates: Vec::new(),
-    })
+    scene
+        .elements
+        .iter()
+        .find(is_it)
+        .ok_or_else(|| NotFound { why: format!("the cell {address} is not on the screen"), candidates: Vec::new() })
 }
 
 /// Row and column from 0 of an address such as `B7`.
@@ -206,7 +208,8 @@ fn missing(scene: &Scene, target: &Target) -> NotFound {
         .collect();
     candidates.dedup();
     candidates.truncate(12);
-    let elsewhere = target.label.as_ref().and_then(|label| scene.elements.iter().find(|e| fit(e, label, target.label_match).is_some()));
+    let elsewhere =
+        target.label.as_ref().and_then(|label| scene.elements.iter().find(|e| fit(e, label, target.label_match).is_some()));
     let hint = elsewhere.map_or_else(String::new, |e| format!(" (there is a {:?} of that name)", e.role).to_lowercase());
     NotFound { why: format!("I cannot find {}{hint}", name_of(target)), candidates }
 }

@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn labels_are_compared_as_read() {
-        for (a, b) in [("_Save", "save"), ("File name:", "File  Name"), ("Export…", "export"), ("Open...", "open"), ("Total *", "total")] {
+        for (a, b) in
+            [("_Save", "save"), ("File name:", "File  Name"), ("Export…", "export"), ("Open...", "open"), ("Total *", "total")]
+        {
             assert_eq!(normal(a), normal(b), "{a:?} and {b:?}");
         }
         assert_ne!(normal("Save"), normal("Save as"));

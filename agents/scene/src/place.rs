@@ -18,7 +18,8 @@ pub fn stands(scene: &Scene, element: &Element, position: &Position) -> bool {
 
 /// Elements that bear a label, the exact ones if there are any.
 pub fn anchors<'a>(scene: &'a Scene, label: &str) -> impl Iterator<Item = &'a Element> + use<'a> {
-    let exact: Vec<&Element> = scene.elements.iter().filter(|element| fit(element, label, LabelMatch::Equal).is_some()).collect();
+    let exact: Vec<&Element> =
+        scene.elements.iter().filter(|element| fit(element, label, LabelMatch::Equal).is_some()).collect();
     let found = if exact.is_empty() {
         scene.elements.iter().filter(|element| fit(element, label, LabelMatch::Contains).is_some()).collect()
     } else {
@@ -31,7 +32,8 @@ pub fn anchors<'a>(scene: &'a Scene, label: &str) -> impl Iterator<Item = &'a El
 pub fn is_beside(anchor: Rect, found: Rect) -> bool {
     let middle = found.center().y;
     let line = anchor.y.saturating_sub(4)..anchor.bottom().saturating_add(4);
-    (line.contains(&middle) || (found.y..found.bottom()).contains(&anchor.center().y)) && found.x.saturating_add(4) >= anchor.right()
+    (line.contains(&middle) || (found.y..found.bottom()).contains(&anchor.center().y))
+        && found.x.saturating_add(4) >= anchor.right()
 }
 
 fn is_below(anchor: Rect, found: Rect) -> bool {

@@ -56,7 +56,8 @@ fn rest_of_line(scene: &Scene, label: &str) -> Option<String> {
 fn nearest_right(scene: &Scene, label: &str) -> Option<String> {
     let labels: Vec<&Element> = anchors(scene, label).collect();
     let right = |element: &&Element| {
-        labels.iter().any(|anchor| anchor.id != element.id && is_beside(anchor.bounds, element.bounds)) && text_of(element).is_some()
+        labels.iter().any(|anchor| anchor.id != element.id && is_beside(anchor.bounds, element.bounds))
+            && text_of(element).is_some()
     };
     let gap = |element: &&Element| {
         labels.iter().filter(|a| is_beside(a.bounds, element.bounds)).map(|a| element.bounds.x.abs_diff(a.bounds.right())).min()

@@ -65,18 +65,18 @@ impl App {
         let fits = |parts: &[&str]| wanted.is_empty() || parts.iter().any(|part| part.to_lowercase().contains(&wanted));
         let workers = snapshot.workers.iter().filter_map(|w| {
             let department = self.model.department_name(&w.department);
-            fits(&[&w.name, w.id.as_str(), &department, &w.role]).then(|| Found {
+            let found = fits(&[&w.name, w.id.as_str(), &department, &w.role]);
+            found.then(|| Found {
                 place: Place::Worker(w.id.clone()),
                 name: w.name.clone(),
                 detail: format!("{department} · {}", w.role),
             })
         });
-        let orders = snapshot.orders.iter().filter_map(|o| {
-            fits(&[o.order.id.as_str(), &o.order.title]).then(|| Found {
-                place: Place::Order(o.order.id.clone()),
-                name: o.order.title.clone(),
-                detail: o.order.id.to_string(),
-            })
+        let orders = snapshot.orders.iter().filter(|o| fits(&[o.order.id.as_str(), &o.order.title]));
+        let orders = orders.map(|o| Found {
+            place: Place::Order(o.order.id.clone()),
+            name: o.order.title.clone(),
+            detail: o.order.id.to_string(),
         });
         workers.chain(orders).take(MOST).collect()
     }

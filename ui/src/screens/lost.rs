@@ -32,6 +32,6 @@ pub fn no_company(ui: &mut Ui) {
     let t = Tokens::of(ui);
     let next = "The engine runs, and no company is loaded. Give it a company folder, for instance one of the templates:";
     empty(ui, icons::FOLDER, "No company yet", next, |ui| {
-        ui.label(code("mezzanine run --company <folder>", SMALL + 1.0, t.text));
+        ui.label(code("mezzanine open --company <folder>", SMALL + 1.0, t.text));
     });
 }

@@ -1,5 +1,7 @@
 //! The whole window over an engine in memory.
 
+#![allow(clippy::unwrap_used, reason = "a slip in a fixture ends the test")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -68,7 +68,8 @@ impl Groups {
     }
 
     fn sweep(&self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Some((_, ours)) = name.split_once('.') else { continue };
             // `<worker>` may have dots: the owner is the last part, `<pid>-<start>`.

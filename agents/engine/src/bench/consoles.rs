@@ -24,7 +24,8 @@ pub fn console() -> anyhow::Result<BenchReport> {
         if !output.status.success() {
             bail!("the console's benchmark failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let found: serde_json::Value = serde_json::from_slice(&output.stdout).context("the console's benchmark gave no JSON")?;
+        let found: serde_json::Value =
+            serde_json::from_slice(&output.stdout).context("the console's benchmark gave no JSON")?;
         let fps = found["fps"].as_f64().context("the console's benchmark gave no frames a second")?;
         rows.push(Row::new(format!("console, software rendering, 1600×900, {tiles} tiles"), "fps", bar, vec![fps]));
     }

@@ -54,7 +54,8 @@ fn paint(bay: &Bay) -> anyhow::Result<Duration> {
     while Instant::now() < deadline {
         let Some(frame) = bay.desktop.frames().wait_newer(seen, Duration::from_secs(1)) else { continue };
         seen = frame.seq;
-        let middle = (usize::from(frame.size.height) / 2 * usize::from(frame.size.width) + usize::from(frame.size.width) / 2) * 4;
+        let middle =
+            (usize::from(frame.size.height) / 2 * usize::from(frame.size.width) + usize::from(frame.size.width) / 2) * 4;
         if frame.pixels[middle..middle + 3] == PAINTED {
             return Ok(begun.elapsed());
         }

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use mz_gate::{Facts, Policy};
-use mz_protocol::{Action, Button, DepartmentId, Digest, Effect, Modifiers, Point, Proposal, Rect, Risk, Role, RoleId, TextClass, WorkerId};
+use mz_protocol::{
+    Action, Button, DepartmentId, Digest, Effect, Modifiers, Point, Proposal, Rect, Risk, Role, RoleId, TextClass, WorkerId,
+};
 
 use super::{BenchReport, Row};
 

@@ -73,11 +73,16 @@ impl Row {
 pub fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())))
+        .and_then(|text| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
+        })
         .unwrap_or_else(|| "unknown processor".to_owned());
     let memory = std::fs::read_to_string("/proc/meminfo")
         .ok()
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()))
+        .and_then(|text| {
+            text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        })
         .unwrap_or(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{cpu}, {cores} cores, {} GiB, {}", memory / 1_048_576, std::env::consts::OS)

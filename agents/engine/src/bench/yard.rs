@@ -76,7 +76,8 @@ pub fn until_window(bay: &Bay, title: &str, most: Duration) -> anyhow::Result<()
 }
 
 fn chromium() -> Program {
-    let flags = ["--no-first-run", "--no-default-browser-check", "--password-store=basic", "--start-maximized", "--disable-gpu"];
+    let flags =
+        ["--no-first-run", "--no-default-browser-check", "--password-store=basic", "--start-maximized", "--disable-gpu"];
     let mut command = vec!["chromium".to_owned()];
     command.extend(flags.map(str::to_owned));
     command.push("{args}".to_owned());
@@ -84,5 +85,9 @@ fn chromium() -> Program {
 }
 
 fn editor() -> Program {
-    Program { name: "Geany".to_owned(), command: vec!["geany".into(), "-i".into(), "{args}".into()], package: "geany".to_owned() }
+    Program {
+        name: "Geany".to_owned(),
+        command: vec!["geany".into(), "-i".into(), "{args}".into()],
+        package: "geany".to_owned(),
+    }
 }

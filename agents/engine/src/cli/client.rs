@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use mz_protocol::{Command, ErrorCode, FramePacket, FromEngine, PROTOCOL_VERSION, PersonId, Push, Response, Snapshot, ToEngine};
+use mz_protocol::{
+    Command, ErrorCode, FramePacket, FromEngine, PROTOCOL_VERSION, PersonId, Push, Response, Snapshot, ToEngine,
+};
 use tungstenite::{Message, WebSocket};
 
 /// The longest that a command may take; an export of a year is the slowest.
@@ -99,7 +101,9 @@ impl Client {
             }
             self.socket.get_ref().set_read_timeout(Some(left))?;
             match self.socket.read().context("the engine is gone")? {
-                Message::Text(text) => return Ok(Heard::Words(serde_json::from_str(&text).context("the engine's answer is not understood")?)),
+                Message::Text(text) => {
+                    return Ok(Heard::Words(serde_json::from_str(&text).context("the engine's answer is not understood")?));
+                }
                 Message::Binary(bytes) => return Ok(Heard::Picture(FramePacket::decode(&bytes)?)),
                 Message::Close(_) => bail!("the engine closed the connection"),
                 _ => {}

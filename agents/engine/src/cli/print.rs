@@ -49,7 +49,8 @@ fn state(state: &WorkerState) -> String {
 }
 
 pub fn order(view: &OrderView) {
-    let points = view.outcome.as_ref().map_or_else(String::new, |report| format!("{}/{} points", report.earned(), report.possible()));
+    let points =
+        view.outcome.as_ref().map_or_else(String::new, |report| format!("{}/{} points", report.earned(), report.possible()));
     let state = serde_json::to_value(view.state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
     let reason = view.reason.as_deref().map(plain).unwrap_or_default();
     println!("{:<9} {state:<15} {points:<14} {} {reason}", view.order.id, plain(&view.order.title));

@@ -5,15 +5,20 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use mz_protocol::{
-    ApprovalId, ApprovalState, Command, Decision, DecisionKind, DepartmentId, ExportFormat, LeaseId, Millis, Period, ReportScope,
-    Response, StopScope, WorkOrderId, WorkerId,
+    ApprovalId, ApprovalState, Command, Decision, DecisionKind, DepartmentId, ExportFormat, LeaseId, Millis, Period,
+    ReportScope, Response, StopScope, WorkOrderId, WorkerId,
 };
 
-use super::args::{Args, AuditCmd, Bench, Cmd, CompanyArgs, CompanyCmd, Format, ObjectiveCmd, ReportArgs, ScopeArgs, SecretCmd};
+use super::args::{
+    Args, AuditCmd, Bench, Cmd, CompanyArgs, CompanyCmd, Format, ObjectiveCmd, ReportArgs, ScopeArgs, SecretCmd,
+};
 use super::client::{Client, person};
 use super::print;
 use crate::paths::{Paths, default_socket};
 use crate::{bench, clock, day, house};
+
+/// A decision given faster than this was not thought about, and does not count.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(600);
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let socket = args.socket.clone().unwrap_or_else(default_socket);
@@ -62,7 +67,10 @@ fn company_dir(args: &CompanyArgs) -> anyhow::Result<PathBuf> {
     }
     let mut places = vec![PathBuf::from("assets/companies/atelier"), PathBuf::from("/usr/share/mezzanine/companies/atelier")];
     places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/companies/atelier"));
-    places.into_iter().find(|place| place.join("COMPANY.md").is_file()).context("the built-in company is not here: name one with --company")
+    places
+        .into_iter()
+        .find(|place| place.join("COMPANY.md").is_file())
+        .context("the built-in company is not here: name one with --company")
 }
 
 /// The console's program, beside this one.
@@ -198,9 +206,20 @@ fn show(client: &mut Client, command: &Cmd, json: bool) -> anyhow::Result<ExitCo
 fn decide(client: &mut Client, id: &str, kind: DecisionKind, note: Option<String>) -> anyhow::Result<Response> {
     let id = ApprovalId::new(id)?;
     let snapshot = client.status()?;
-    let view = snapshot.approvals.iter().find(|view| view.request.id == id).with_context(|| format!("there is no approval {id}"))?;
-    let decision =
-        Decision { approval: id, binding: view.request.binding, kind, by: person()?, note, looked: Millis(0) };
+    let view =
+        snapshot.approvals.iter().find(|view| view.request.id == id).with_context(|| format!("there is no approval {id}"))?;
+    // The gate takes no decision from someone who has not had the question before their eyes.
+    print::approval(view, clock::now());
+    client.command(Command::Shown { approval: id.clone() })?;
+    std::thread::sleep(LOOK);
+    let decision = Decision {
+        approval: id,
+        binding: view.request.binding,
+        kind,
+        by: person()?,
+        note,
+        looked: Millis(LOOK.as_millis() as u64),
+    };
     client.command(Command::Decide { decision })
 }
 

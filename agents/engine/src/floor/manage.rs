@@ -2,8 +2,8 @@
 
 use mz_gate::{Decided, Permit};
 use mz_protocol::{
-    Actor, ApprovalId, Decision, ErrorCode, EventBody, Grant, GrantId, GrantScope, LeaseId, PersonId, Problem, StopScope, Timestamp,
-    WorkerId,
+    Actor, ApprovalId, Decision, ErrorCode, EventBody, Grant, GrantId, GrantScope, LeaseId, PersonId, Problem, StopScope,
+    Timestamp, WorkerId,
 };
 
 use super::Floor;

@@ -46,8 +46,7 @@ impl House {
         let (desktop, hand) = self.runtime.start(spec)?;
         let desktop: Arc<dyn Desktop> = Arc::from(desktop);
         self.furnish(&*desktop, worker)?;
-        let dispatcher =
-            Arc::new(Dispatcher::new(worker.id.clone(), hand, Arc::clone(&desktop), Arc::clone(&self.secrets)));
+        let dispatcher = Arc::new(Dispatcher::new(worker.id.clone(), hand, Arc::clone(&desktop), Arc::clone(&self.secrets)));
         let station = Arc::new(Station { desktop, dispatcher, broker });
         lock(&self.stations).insert(worker.id.clone(), Arc::clone(&station));
         self.station_opened.notify_all();
@@ -161,7 +160,8 @@ impl House {
     fn furnish(&self, desktop: &dyn Desktop, worker: &mz_company::Worker) -> Result<(), HouseError> {
         let fault = |path: &str, why: String| HouseError::File { path: self.company.dir().join(path), why };
         for file in self.company.profile_files(&worker.id).map_err(|error| fault("profiles", error.to_string()))? {
-            let bytes = self.company.read_file(&file.company, LARGEST_FILE).map_err(|error| fault(&file.company, error.to_string()))?;
+            let bytes =
+                self.company.read_file(&file.company, LARGEST_FILE).map_err(|error| fault(&file.company, error.to_string()))?;
             desktop.put_file(&file.home, &bytes)?;
         }
         Ok(())
@@ -184,9 +184,11 @@ impl House {
             }
         }
         let log = self.request_log(&worker.id).map_err(|error| failed(error.to_string()))?;
-        let owner_uid = if rustix::process::geteuid().is_root() { host_uid(number) } else { rustix::process::getuid().as_raw() };
+        let owner_uid =
+            if rustix::process::geteuid().is_root() { host_uid(number) } else { rustix::process::getuid().as_raw() };
         let socket = self.paths.run.join(format!("net-{}", worker.id)).join("proxy.sock");
-        Broker::start(&self.network, BrokerSpec { socket, owner_uid, allow, services, log }).map_err(|error| failed(error.to_string()))
+        Broker::start(&self.network, BrokerSpec { socket, owner_uid, allow, services, log })
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// Requests are told from network threads, which must not wait for the disk.

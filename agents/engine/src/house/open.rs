@@ -11,7 +11,8 @@ use mz_desktop::{ProcessRuntime, Runtime};
 use mz_gate::{Gate, GateConfig, Policy, open_store};
 use mz_ledger::{Ledger, Recording, RecordingLimits};
 use mz_protocol::{
-    Actor, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceView, WorkOrderId, WorkerState, WorkerView,
+    Actor, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceView, WorkOrderId, WorkerState,
+    WorkerView,
 };
 
 use super::House;
@@ -92,7 +93,8 @@ pub fn watch_storage(house: &Arc<House>) -> anyhow::Result<JoinHandle<()>> {
     let watch = move || {
         let mut low = false;
         while !house.floor.is_shutting_down() {
-            let free = rustix::fs::statvfs(&house.paths.state).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+            let free =
+                rustix::fs::statvfs(&house.paths.state).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
             if (free < LEAST_FREE) != low {
                 low = free < LEAST_FREE;
                 let path = house.paths.state.display().to_string();
@@ -167,7 +169,11 @@ impl House {
         let before = floor.snapshot();
         let mut bodies = vec![
             EventBody::EngineStarted { version: env!("CARGO_PKG_VERSION").to_owned(), machine: crate::bench::machine() },
-            EventBody::CompanyLoaded { company: self.company.id.clone(), name: self.company.name.clone(), digest: self.company_digest() },
+            EventBody::CompanyLoaded {
+                company: self.company.id.clone(),
+                name: self.company.name.clone(),
+                digest: self.company_digest(),
+            },
         ];
         let now = clock::now();
         for objective in &self.company.objectives {
@@ -203,14 +209,21 @@ impl House {
 
     /// What an order becomes whose desktop or engine died. What had no outside effect is begun anew; what may have had
     /// one is only looked at, never repeated.
-    pub fn after_loss(&self, order: &mz_protocol::WorkOrder, worker: &mz_protocol::WorkerId, why: &str) -> (OrderState, String) {
+    pub fn after_loss(
+        &self,
+        order: &mz_protocol::WorkOrder,
+        worker: &mz_protocol::WorkerId,
+        why: &str,
+    ) -> (OrderState, String) {
         match self.outside_effects(&order.id) {
             Ok(0) => (OrderState::Todo, format!("begun anew, since {why}")),
             Ok(_) if self.check(order, worker).passed() => (OrderState::Done, format!("{why}, after the work was done")),
             Ok(_) => (
                 OrderState::NeedsHelp,
-                format!("{why} after an action with an outside effect had been sent, and its outcome is unknown. Look whether it took; \
-                         then cancel this order, or begin it anew"),
+                format!(
+                    "{why} after an action with an outside effect had been sent, and its outcome is unknown. Look whether it took; \
+                         then cancel this order, or begin it anew"
+                ),
             ),
             Err(error) => (OrderState::NeedsHelp, format!("{why}, and the ledger does not tell what had been done: {error}")),
         }

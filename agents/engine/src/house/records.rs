@@ -7,7 +7,8 @@ use anyhow::Context;
 use mz_gate::{Secret, open_store};
 use mz_ledger::{Checkpoint, Ledger};
 use mz_protocol::{
-    ApprovalId, CompanyId, ErrorCode, EventBody, ExportFormat, Period, Problem, ReportScope, Response, SavedFile, Timestamp, WorkerId,
+    ApprovalId, CompanyId, ErrorCode, EventBody, ExportFormat, Period, Problem, ReportScope, Response, SavedFile, Timestamp,
+    WorkerId,
 };
 use mz_report::{Names, Report};
 
