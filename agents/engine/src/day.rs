@@ -198,6 +198,9 @@ impl Day<'_> {
                 self.take_pictures("end");
                 return Ok(());
             }
+            if self.house.floor.is_shutting_down() {
+                bail!("the engine was told to end before the day was over");
+            }
             if Instant::now() > deadline {
                 eprintln!("The day's time is over; what is left counts as not done.");
                 return Ok(());

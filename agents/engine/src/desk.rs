@@ -63,6 +63,10 @@ pub struct Patience {
     seen: u64,
 }
 
+/// The time that a waypoint had is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfPatience;
+
 impl Patience {
     pub fn restart(&mut self) {
         self.until = Instant::now() + self.span;
@@ -141,10 +145,10 @@ impl Desk {
     }
 
     /// Returns when the screen has changed or it is time to look again; an error means that patience is over.
-    pub fn wait_for_change(&mut self, patience: &mut Patience) -> Result<(), ()> {
+    pub fn wait_for_change(&mut self, patience: &mut Patience) -> Result<(), OutOfPatience> {
         let left = patience.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(());
+            return Err(OutOfPatience);
         }
         if let Some(frame) = self.desktop.frames().wait_newer(patience.seen, left.min(LOOK_AGAIN)) {
             patience.seen = frame.seq;
@@ -162,7 +166,7 @@ impl Desk {
                 return self.remark(waypoint);
             }
             let why = format!("I do not see that {}", describe(condition));
-            self.wait_for_change(patience).map_err(|()| Missed::Retry { why })?;
+            self.wait_for_change(patience).map_err(|OutOfPatience| Missed::Retry { why })?;
         }
     }
 

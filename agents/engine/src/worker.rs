@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use mz_protocol::{EventBody, StepResult, Verb, Waypoint, WorkOrder};
 
-use crate::desk::{Desk, Sent};
+use crate::desk::{Desk, OutOfPatience, Sent};
 use crate::director::{Direction, Director};
 use crate::monitor::Monitor;
 use crate::reflex::{Intent, Progress, Reflex, Tick};
@@ -141,7 +141,9 @@ fn follow(
                 send(desk, waypoint, *intent, &scene, &mut progress)?;
                 patience.restart();
             }
-            Tick::Wait { for_what } => desk.wait_for_change(&mut patience).map_err(|()| Missed::Retry { why: for_what })?,
+            Tick::Wait { for_what } => {
+                desk.wait_for_change(&mut patience).map_err(|OutOfPatience| Missed::Retry { why: for_what })?
+            }
             Tick::Lost { why } => return Err(Missed::Retry { why }),
             Tick::Done { read } => {
                 if let Some((name, value)) = read {

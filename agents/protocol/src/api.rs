@@ -22,6 +22,7 @@ pub enum ToEngine {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to the wire")]
 pub enum FromEngine {
     Welcome {
         version: u32,
@@ -129,6 +130,7 @@ pub enum Command {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to the wire")]
 pub enum Response {
     Done,
     State {

@@ -1,6 +1,6 @@
 //! From a raw reading to a scene. What comes in is the worker's word: bounded, checked, cut.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use mz_protocol::{Element, ElementId, Rect, Role, Scene, Size, Source, States, Timestamp, WindowInfo};
@@ -31,7 +31,9 @@ impl SceneBuilder {
     /// The scene now; its version is that of the last one when nothing has changed.
     pub fn update(&mut self, tree: &RawTree, at: Timestamp) -> Arc<Scene> {
         if self.ids.len() > MOST_KEYS {
-            self.ids.clear();
+            // Only what is gone is forgotten: what is still there keeps its id.
+            let there: HashSet<&str> = tree.nodes.iter().map(|node| node.path.as_str()).collect();
+            self.ids.retain(|path, _| there.contains(path.as_str()));
         }
         let windows = self.windows(tree);
         let mut kept: Vec<(usize, Element)> = tree
@@ -205,6 +207,43 @@ fn role(name: &str) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_object_keeps_its_id_for_as_long_as_it_is_seen(
+            looks in prop::collection::vec(prop::collection::btree_set(0u16..40, 0..30), 1..12),
+        ) {
+            let mut builder = SceneBuilder::new(Size::DESKTOP);
+            let mut known: HashMap<String, ElementId> = HashMap::new();
+            let mut version = 0;
+            for look in looks {
+                let nodes = look.iter().rev().map(|n| node(&format!("p{n}"), "push button", &format!("p{n}"), 0)).collect();
+                let scene = builder.update(&RawTree { nodes, ..RawTree::default() }, Timestamp(0));
+                prop_assert!(scene.version >= version);
+                version = scene.version;
+                let ids: HashSet<ElementId> = scene.elements.iter().map(|element| element.id).collect();
+                prop_assert_eq!(ids.len(), look.len(), "no two objects share an id");
+                for element in &scene.elements {
+                    prop_assert_eq!(*known.entry(element.name.clone()).or_insert(element.id), element.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_life_forgets_only_what_is_gone() {
+        let mut builder = SceneBuilder::new(Size::DESKTOP);
+        let look = |nodes: Vec<RawNode>| RawTree { nodes, ..RawTree::default() };
+        let stays = node("stays", "push button", "Stays", 0);
+        let first = builder.update(&look(vec![stays.clone()]), Timestamp(0)).elements[0].id;
+        for round in 0..12 {
+            let passing = (0..2000).map(|i| node(&format!("{round}/{i}"), "label", "x", 60));
+            let scene = builder.update(&look(std::iter::once(stays.clone()).chain(passing).collect()), Timestamp(0));
+            assert_eq!(scene.elements[0].id, first);
+        }
+        assert!(builder.ids.len() <= MOST_KEYS + 2001, "{} ids are kept", builder.ids.len());
+    }
 
     fn node(path: &str, role: &str, name: &str, x: i32) -> RawNode {
         let states = ["showing", "enabled"].map(str::to_owned).to_vec();

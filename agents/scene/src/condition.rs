@@ -12,7 +12,7 @@ pub fn holds(scene: &Scene, condition: &Condition, files: &dyn Fn(&str) -> bool)
         Condition::Gone { target } => !appears(scene, target),
         Condition::Text { text } => shows(scene, text),
         Condition::NoText { text } => !shows(scene, text),
-        Condition::Title { text } => scene.active_window().is_some_and(|window| normal(&window.title).contains(&normal(text))),
+        Condition::Title { text } => scene.active_window().is_some_and(|window| letter_for_letter(&window.title, text)),
         Condition::Value { target, text } => pick(scene, target).is_ok_and(|element| {
             let wanted = normal(text);
             element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted))
@@ -21,6 +21,11 @@ pub fn holds(scene: &Scene, condition: &Condition, files: &dyn Fn(&str) -> bool)
         Condition::File { path } => files(path),
         Condition::Not { condition } => !holds(scene, condition, files),
     }
+}
+
+/// Titles say things with single signs, such as an asterisk for unsaved work: only case does not count.
+fn letter_for_letter(title: &str, text: &str) -> bool {
+    title.to_lowercase().contains(&text.to_lowercase())
 }
 
 /// Visible, be it once or more often.

@@ -1,6 +1,6 @@
 //! Text as a person would read it off.
 
-use mz_protocol::{Element, Position, Role, Scene, Target};
+use mz_protocol::{Element, Position, Scene, States, Target};
 
 use crate::ground::pick;
 use crate::label::normal;
@@ -18,25 +18,29 @@ pub fn read_text(scene: &Scene, target: &Target) -> Option<String> {
         {
             return text_of(element);
         }
-        return rest_of_line(scene, label).or_else(|| nearest_right(scene, label));
+        // What the worker looks at comes first: another window may bear the same label.
+        let all: Vec<&Element> = scene.elements.iter().collect();
+        let ahead: Vec<&Element> = all.iter().copied().filter(|element| is_ahead(scene, element)).collect();
+        return [ahead, all].iter().find_map(|among| rest_of_line(among, label).or_else(|| nearest_right(scene, among, label)));
     }
     pick(scene, target).ok().and_then(text_of)
 }
 
 fn text_of(element: &Element) -> Option<String> {
     match (&element.value, element.name.as_str()) {
+        _ if element.states.contains(States::SECRET) => None,
         (Some(value), _) => Some(value.clone()),
-        // An empty cell reads as nothing.
-        (None, _) if element.role == Role::Cell => Some(String::new()),
+        // A sheet's cell is named by its address and a field by its label; an empty one reads as nothing.
+        (None, _) if element.cell.is_some() || element.states.contains(States::EDITABLE) => Some(String::new()),
         (None, "") => None,
         (None, name) => Some(name.to_owned()),
     }
 }
 
 /// `Total: 12.50` in a text of many lines reads as `12.50`.
-fn rest_of_line(scene: &Scene, label: &str) -> Option<String> {
+fn rest_of_line(among: &[&Element], label: &str) -> Option<String> {
     let wanted = normal(label);
-    let lines = scene.elements.iter().flat_map(|element| {
+    let lines = among.iter().flat_map(|element| {
         let text = element.value.as_deref().unwrap_or(&element.name);
         text.lines()
     });
@@ -53,14 +57,21 @@ fn rest_of_line(scene: &Scene, label: &str) -> Option<String> {
     })
 }
 
-fn nearest_right(scene: &Scene, label: &str) -> Option<String> {
-    let labels: Vec<&Element> = anchors(scene, label).collect();
-    let right = |element: &&Element| {
+/// In the active window, or in none, as menus are.
+fn is_ahead(scene: &Scene, element: &Element) -> bool {
+    let window = element.window.and_then(|index| scene.windows.get(usize::from(index)));
+    window.is_none() || window == scene.active_window()
+}
+
+fn nearest_right(scene: &Scene, among: &[&Element], label: &str) -> Option<String> {
+    let labels: Vec<&Element> =
+        anchors(scene, label).filter(|anchor| among.iter().any(|other| other.id == anchor.id)).collect();
+    let right = |element: &&&Element| {
         labels.iter().any(|anchor| anchor.id != element.id && is_beside(anchor.bounds, element.bounds))
             && text_of(element).is_some()
     };
-    let gap = |element: &&Element| {
+    let gap = |element: &&&Element| {
         labels.iter().filter(|a| is_beside(a.bounds, element.bounds)).map(|a| element.bounds.x.abs_diff(a.bounds.right())).min()
     };
-    scene.elements.iter().filter(right).min_by_key(gap).and_then(text_of)
+    among.iter().filter(right).min_by_key(gap).and_then(|element| text_of(element))
 }

@@ -6,6 +6,9 @@ use mz_protocol::{Action, FrameError, Millis, Size, TilePatch, Timestamp};
 
 /// How far back the ring goes.
 const SPAN: Millis = Millis(5000);
+/// Moments and inputs that are kept at most, however small they are: more than a screen and a hand make in five seconds.
+const MOST_MOMENTS: usize = 1024;
+const MOST_INPUTS: usize = 1024;
 
 /// An own input, and when it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,14 +87,15 @@ impl Ring {
     }
 
     fn forget_before(&mut self, now: Timestamp) {
-        while self.moments.front().is_some_and(|moment| now.since(moment.at) > SPAN || self.bytes > self.most_bytes) {
+        let is_too_much = |ring: &Self| ring.bytes > ring.most_bytes || ring.moments.len() > MOST_MOMENTS;
+        while self.moments.front().is_some_and(|moment| now.since(moment.at) > SPAN || is_too_much(self)) {
             let Some(old) = self.moments.pop_front() else { break };
             for tile in &old.tiles {
                 self.bytes -= tile.data.len();
                 paint(&mut self.base, self.size, tile);
             }
         }
-        while self.inputs.front().is_some_and(|input| now.since(input.at) > SPAN) {
+        while self.inputs.front().is_some_and(|input| now.since(input.at) > SPAN || self.inputs.len() > MOST_INPUTS) {
             self.inputs.pop_front();
         }
     }
@@ -150,6 +154,18 @@ mod tests {
         assert_eq!((ring.picture_at(Timestamp(999))[0], ring.picture_at(Timestamp(1000))[0]), (1, 2));
         ring.push(Timestamp(5600), vec![]).unwrap();
         assert_eq!(ring.picture_at(Timestamp(0))[0], 1, "what is older than five seconds is the oldest that is known");
+    }
+
+    #[test]
+    fn a_burst_within_the_five_seconds_is_bounded() {
+        let mut ring = Ring::new(SIZE, 1 << 20);
+        for _ in 0..MOST_MOMENTS + 10 {
+            ring.push(Timestamp(0), vec![]).unwrap();
+        }
+        for _ in 0..MOST_INPUTS + 10 {
+            ring.push_input(Timestamp(0), Action::Wait { span: Millis(1) });
+        }
+        assert_eq!((ring.moments().count(), ring.inputs().count()), (MOST_MOMENTS, MOST_INPUTS));
     }
 
     #[test]

@@ -95,6 +95,30 @@ fn text_is_read_beside_its_label_in_documents_and_forms() {
 }
 
 #[test]
+fn an_empty_field_reads_as_nothing_and_a_password_not_at_all() {
+    let mut address = node("entry", "URL", (200, 100, 200, 24));
+    address.states.push("editable".into());
+    let password = RawNode { value: Some("hunter2".into()), ..node("password text", "Password", (200, 140, 200, 24)) };
+    let tree =
+        RawTree { windows: vec![window("Shop", "Chromium", true)], nodes: vec![address, password], ..RawTree::default() };
+    let scene = SceneBuilder::new(Size::DESKTOP).update(&tree, Timestamp(0));
+    assert_eq!(read_text(&scene, &target(Role::Textbox, "URL")).as_deref(), Some(""));
+    assert_eq!(read_text(&scene, &target(Role::Textbox, "Password")), None);
+}
+
+#[test]
+fn a_label_in_the_active_window_is_meant() {
+    let mut other = node("page", "", (0, 0, 600, 300));
+    other.value = Some("Total: 1.00".into());
+    other.window = Some(1);
+    let nodes = vec![other, node("label", "Total:", (100, 100, 60, 20)), node("table cell", "42.00", (180, 100, 60, 20))];
+    let windows = vec![window("Shop", "Chromium", true), window("invoice.pdf", "Evince", false)];
+    let scene = SceneBuilder::new(Size::DESKTOP).update(&RawTree { windows, nodes, ..RawTree::default() }, Timestamp(0));
+    let beside = |label: &str| Target { positions: vec![Position::Beside(label.into())], ..Target::default() };
+    assert_eq!(read_text(&scene, &beside("Total")).as_deref(), Some("42.00"), "a cell of a web page is read by its name");
+}
+
+#[test]
 fn cells_are_found_by_address() {
     let mut cell = node("table cell", "B7", (100, 200, 80, 20));
     cell.cell = Some((6, 1));
@@ -111,6 +135,7 @@ fn conditions_are_told_from_the_screen() {
     let scene = SceneBuilder::new(Size::DESKTOP).update(&form(), Timestamp(0));
     let is = |condition: Condition| holds(&scene, &condition, &|path| path == "there.txt");
     assert!(is(Condition::Title { text: "orders".into() }));
+    assert!(!is(Condition::Title { text: "*".into() }), "an asterisk is a sign of its own");
     assert!(is(Condition::Text { text: "invoice 7".into() }));
     assert!(!is(Condition::Text { text: "invoice 8".into() }));
     assert!(is(Condition::NoText { text: "invoice 8".into() }));

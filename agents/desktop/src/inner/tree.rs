@@ -4,9 +4,10 @@
 mod calls;
 mod cells;
 mod lines;
+mod office;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mz_scene::{RawNode, RawTree};
@@ -21,7 +22,9 @@ const DEEPEST: u16 = 48;
 const MOST_NODES: usize = 6000;
 /// Questions on their way at once.
 const BATCH: usize = 96;
-/// Of the time that is left, what one program may take.
+/// Bytes of names and values together: what is told must fit into one message.
+const MOST_TEXT: usize = 1024 * 1024;
+/// Of the deadline, what one program may take: a half. All are asked at once.
 const SHARE: u32 = 2;
 
 #[derive(Debug, thiserror::Error)]
@@ -59,21 +62,24 @@ impl TreeReader {
 
     /// All programs' trees, without windows. What does not come within the deadline is left out, and said so.
     pub fn read(&mut self, deadline: Duration) -> Result<RawTree, TreeError> {
-        let end = Instant::now() + deadline;
         let bus = &self.bus;
         self.runtime.block_on(async {
-            let programs = tokio::time::timeout(deadline, bus.programs())
+            let programs = tokio::time::timeout(deadline / SHARE, bus.programs())
                 .await
                 .map_err(|_| TreeError::Bus("the registry is silent".to_owned()))?
                 .map_err(|error| TreeError::Bus(error.to_string()))?;
-            let mut tree = RawTree::default();
-            for program in programs {
-                let left = end.saturating_duration_since(Instant::now());
-                let share = (left / SHARE).max(Duration::from_millis(200)).min(left);
+            let parts = join_all(programs.into_iter().map(|program| async move {
                 let mut part = RawTree::default();
-                let whole = tokio::time::timeout(share, walk(bus, program, &mut part)).await.is_ok();
-                append(&mut tree, part);
-                tree.truncated |= !whole;
+                let whole = tokio::time::timeout(deadline / SHARE, walk(bus, program, &mut part)).await.is_ok();
+                part.truncated |= !whole;
+                office::put_right(&mut part.nodes);
+                part
+            }))
+            .await;
+            let mut tree = RawTree::default();
+            let mut text = 0;
+            for part in parts {
+                append(&mut tree, part, &mut text);
             }
             Ok(tree)
         })
@@ -103,6 +109,10 @@ async fn walk(bus: &Bus, program: Object, tree: &mut RawTree) {
             tree.nodes.push(RawNode { parent: pending.parent, ..seen.node });
             for mut extra in seen.extra {
                 extra.parent = Some(index);
+                // The cell that has the focus, rather than its sheet.
+                if extra.states.iter().any(|state| state == "focused") {
+                    tree.focus = Some(tree.nodes.len() as u32);
+                }
                 tree.nodes.push(extra);
             }
             if pending.depth < DEEPEST {
@@ -146,7 +156,9 @@ async fn look(bus: &Bus, pending: &Pending) -> Option<Seen> {
         seen.cut = true;
         return Some(seen);
     }
-    if child_count > 0 {
+    // LibreOffice keeps a second menu bar, of no height, behind the one that is seen.
+    let is_seen = extents.is_none_or(|(_, _, w, h)| w > 0 && h > 0) || node.role != "menu bar";
+    if child_count > 0 && is_seen {
         seen.cut = child_count as usize > MOST_CHILDREN;
         seen.children = bus.children(object, MOST_CHILDREN).await;
     }
@@ -169,6 +181,10 @@ async fn describe(bus: &Bus, object: &Object, node: &mut RawNode, child_count: i
             if child_count == 0 || matches!(node.role.as_str(), "entry" | "text" | "page" | "document frame" | "combo box") {
                 node.value = bus.text(object, node.role == "terminal").await.filter(|text| *text != node.name);
             }
+            // Lists of web pages have no text of their own but an option that is chosen.
+            if node.role == "combo box" && node.value.as_ref().is_none_or(|text| text.trim_matches('\u{fffc}').is_empty()) {
+                node.value = bus.chosen(object).await;
+            }
         }
         "slider" | "progress bar" | "level bar" => node.value = bus.number(object).await,
         _ => {}
@@ -182,16 +198,27 @@ async fn describe(bus: &Bus, object: &Object, node: &mut RawNode, child_count: i
 
 fn is_sheet(node: &RawNode, child_count: i32) -> bool {
     matches!(node.role.as_str(), "table" | "document spreadsheet")
-        && (child_count > SHEET || child_count < 0 || node.states.iter().any(|state| state == "manages-descendants"))
+        && (!(0..=SHEET).contains(&child_count) || node.states.iter().any(|state| state == "manages-descendants"))
         && node.w > 0
 }
 
-fn append(tree: &mut RawTree, part: RawTree) {
+/// Adds one program's part, as far as there is room. The focus is where the active window is, if that says so.
+fn append(tree: &mut RawTree, part: RawTree, text: &mut usize) {
     let base = tree.nodes.len() as u32;
-    tree.focus = tree.focus.or(part.focus.map(|index| index + base));
+    let is_active = part.nodes.iter().any(|node| node.parent.is_none() && node.states.iter().any(|state| state == "active"));
+    let focus = part.focus;
     tree.truncated |= part.truncated;
-    tree.nodes.extend(part.nodes.into_iter().map(|mut node| {
+    for mut node in part.nodes {
+        *text += node.name.len() + node.value.as_ref().map_or(0, String::len);
+        if tree.nodes.len() >= MOST_NODES || *text > MOST_TEXT {
+            tree.truncated = true;
+            break;
+        }
         node.parent = node.parent.map(|index| index + base);
-        node
-    }));
+        tree.nodes.push(node);
+    }
+    let focus = focus.map(|index| index + base).filter(|index| (*index as usize) < tree.nodes.len());
+    if focus.is_some() && (is_active || tree.focus.is_none()) {
+        tree.focus = focus;
+    }
 }

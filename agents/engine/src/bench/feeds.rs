@@ -25,7 +25,7 @@ pub fn feed(samples: usize) -> anyhow::Result<BenchReport> {
         bays.push(bay);
     }
     let rest = load(&bays, |_, _| Ok(()))?;
-    let typing = load(&bays, |bay, round| type_letter(bay, round))?;
+    let typing = load(&bays, type_letter)?;
     let count = if samples == 0 { CHANGES } else { samples };
     let mut delays = Vec::new();
     for round in 0..count {

@@ -112,6 +112,7 @@ impl Client {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made")]
 enum Heard {
     Words(FromEngine),
     Picture(FramePacket),

@@ -192,7 +192,6 @@ impl House {
     }
 
     /// Requests are told from network threads, which must not wait for the disk.
-    #[expect(clippy::type_complexity, reason = "the broker's own type")]
     fn request_log(&self, worker: &WorkerId) -> std::io::Result<Box<dyn Fn(mz_desktop::broker::NetworkLog) + Send + Sync>> {
         let (sender, receiver) = crossbeam_channel::bounded::<mz_desktop::broker::NetworkLog>(REQUESTS);
         let (floor, worker) = (Arc::clone(&self.floor), worker.clone());

@@ -9,6 +9,7 @@ const COMPONENT: &str = "org.a11y.atspi.Component";
 const TEXT: &str = "org.a11y.atspi.Text";
 const VALUE: &str = "org.a11y.atspi.Value";
 const TABLE: &str = "org.a11y.atspi.Table";
+const SELECTION: &str = "org.a11y.atspi.Selection";
 const REGISTRY: &str = "org.a11y.atspi.Registry";
 const ROOT: &str = "/org/a11y/atspi/accessible/root";
 /// `ATSPI_COORD_TYPE_SCREEN`.
@@ -176,6 +177,12 @@ impl Bus {
         let (_, targets) = relations.into_iter().find(|(kind, _)| *kind == LABELLED_BY)?;
         let label = Object::new(targets.into_iter().next()?)?;
         Some(self.name(&label).await).filter(|name| !name.is_empty())
+    }
+
+    /// The name of what is chosen in a drop-down list.
+    pub async fn chosen(&self, object: &Object) -> Option<String> {
+        let chosen = Object::new(self.ask(object, SELECTION, "GetSelectedChild", 0i32).await?)?;
+        Some(self.name(&chosen).await).filter(|name| !name.is_empty())
     }
 
     pub async fn at_point(&self, object: &Object, x: i32, y: i32) -> Option<Object> {

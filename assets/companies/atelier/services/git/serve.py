@@ -8,16 +8,16 @@ import gzip
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
 from urllib.parse import unquote, urlsplit
 
 HERE = Path(__file__).resolve().parent
-PORT = int(os.environ.get("PORT", "18082"))
 LARGEST_PUSH = 64 << 20
 # The same commit, with the same name, on every machine.
 FIRST = {f"GIT_{who}_{what}": value for who in ["AUTHOR", "COMMITTER"] for what, value in
@@ -51,6 +51,10 @@ def make_repositories(data):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     data = Path()
+
+    def address_string(self):
+        # A peer on a Unix socket has no address.
+        return "worker"
 
     def do_GET(self):
         self.answer(b"")
@@ -119,17 +123,36 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class Server(ThreadingUnixStreamServer):
+    """On a socket of the service's own: a port could be taken, and another host of code would answer in its place."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
+def ready(path):
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(5)
+        try:
+            line.connect(str(path))
+            line.sendall(b"GET / HTTP/1.1\r\nHost: git.atelier.local\r\nConnection: close\r\n\r\n")
+            return b"200 OK" in line.makefile("rb").read()
+        except OSError:
+            return False
+
+
 def main():
+    data = Path(os.environ["MEZZANINE_SERVICE_DATA"])
+    path = data / "http.sock"
     if sys.argv[1:] == ["--ready"]:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{PORT}/", timeout=5) as answer:
-            sys.exit(0 if b".git" in answer.read() else 1)
+        sys.exit(0 if ready(path) else 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Handler.data = Path(os.environ["MEZZANINE_SERVICE_DATA"])
-    make_repositories(Handler.data)
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
-    server.daemon_threads = True
-    print(f"Serving {Handler.data} on port {PORT}.", flush=True)
-    server.serve_forever()
+    Handler.data = data
+    make_repositories(data)
+    path.unlink(missing_ok=True)
+    with Server(str(path), Handler) as server:
+        print(f"Serving {data} on {path}.", flush=True)
+        server.serve_forever()
 
 
 if __name__ == "__main__":
