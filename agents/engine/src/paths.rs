@@ -98,12 +98,11 @@ fn run_dir(state: &Path) -> anyhow::Result<PathBuf> {
     Ok(run)
 }
 
-/// Makes a folder that others cannot list. The workers' uids must pass through it to reach their own sockets, so the
-/// run folder lets them search but not read.
+/// Makes a folder that is closed to others. What a worker or a service may reach below it is mounted into its sandbox.
 fn private_dir(path: &Path) -> anyhow::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o711)
+        .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make the folder {}", path.display()))?;
     let meta = std::fs::symlink_metadata(path)?;

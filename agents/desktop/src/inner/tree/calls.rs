@@ -19,6 +19,9 @@ const LABELLED_BY: u32 = 2;
 /// Longest text that is asked for, in characters.
 const LONGEST: i32 = 4096;
 
+/// Options of a drop-down list that are looked at.
+const MOST_OPTIONS: usize = 100;
+
 /// AT-SPI's state names by their bit (`atspi-constants.h`).
 const STATES: [&str; 44] = [
     "invalid",
@@ -181,7 +184,18 @@ impl Bus {
 
     /// The name of what is chosen in a drop-down list.
     pub async fn chosen(&self, object: &Object) -> Option<String> {
-        let chosen = Object::new(self.ask(object, SELECTION, "GetSelectedChild", 0i32).await?)?;
+        let told: Option<(String, OwnedObjectPath)> = self.ask(object, SELECTION, "GetSelectedChild", 0i32).await;
+        let chosen = match told.and_then(Object::new) {
+            Some(chosen) => chosen,
+            // Chromium does not say which; the option itself does.
+            None => {
+                let list = self.children(object, 1).await.into_iter().next()?;
+                let options = self.children(&list, MOST_OPTIONS).await;
+                let states = futures_util::future::join_all(options.iter().map(|option| self.states(option))).await;
+                let is_chosen = |states: &Option<Vec<String>>| states.iter().flatten().any(|state| state == "selected");
+                options.into_iter().zip(states).find(|(_, states)| is_chosen(states)).map(|(option, _)| option)?
+            }
+        };
         Some(self.name(&chosen).await).filter(|name| !name.is_empty())
     }
 
