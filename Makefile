@@ -10,7 +10,8 @@ run: system build
 	@scripts/run "$(BIN)/release"
 
 test: system
-	cargo build --workspace --bins
+	# One build for programs and tests together: apart, they would choose other features and build all twice.
+	cargo build --workspace --bins --tests
 	cargo test --workspace --no-fail-fast
 
 build: system

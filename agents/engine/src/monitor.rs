@@ -49,6 +49,6 @@ mod tests {
             assert_eq!(monitor.repeats(&action, Digest([i; 32])), None);
         }
         let asked = (0..10).filter(|_| monitor.repeats(&action, Digest::ZERO).is_some()).count();
-        assert_eq!(asked, 5, "one of the first hundred screens was this one");
+        assert_eq!(asked, 7, "the first of the hundred screens was this one, so three more tries pass");
     }
 }
