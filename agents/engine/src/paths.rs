@@ -98,11 +98,12 @@ fn run_dir(state: &Path) -> anyhow::Result<PathBuf> {
     Ok(run)
 }
 
-/// Makes a folder that is closed to others. What a worker or a service may reach below it is mounted into its sandbox.
+/// Makes a folder that others may pass through but not list, since services reach their own data below it as users of
+/// their own. What is private in it (ledger, secrets, recordings, logs) closes its own folder.
 fn private_dir(path: &Path) -> anyhow::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o700)
+        .mode(0o711)
         .create(path)
         .with_context(|| format!("cannot make the folder {}", path.display()))?;
     let meta = std::fs::symlink_metadata(path)?;
