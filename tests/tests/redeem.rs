@@ -25,6 +25,8 @@ when { context.chord == "ctrl+s" };
 /// Far from what the test engines use, which count from 0.
 const NUMBER: u16 = 700;
 const FILE: &str = "note.txt";
+/// How long the person looks at the picture, by the gate's clock.
+const LOOKED: Millis = Millis(600);
 
 struct Bay {
     desktop: Arc<dyn Desktop>,
@@ -33,6 +35,8 @@ struct Bay {
     policy: Policy,
     worker: WorkerId,
     department: DepartmentId,
+    /// How far the gate's clock runs ahead of the wall's: what the person's looking has taken.
+    looked: Millis,
     _folder: tempfile::TempDir,
 }
 
@@ -42,12 +46,13 @@ impl Drop for Bay {
     }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(since.as_millis() as i64)
-}
-
 impl Bay {
+    /// Never backwards: the gate refuses a decision that comes sooner after its picture than a person can read.
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(since.as_millis() as i64).plus(self.looked)
+    }
+
     /// A desktop with an editor open on a file.
     fn new(number: u16) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("mz-").tempdir()?;
@@ -71,7 +76,16 @@ impl Bay {
         let dispatcher = Dispatcher::new(worker.clone(), hand, Arc::clone(&desktop), Arc::from(secrets.store));
         let mut gate = Gate::new(GateConfig::default());
         gate.enrol(&worker, &department);
-        let bay = Self { desktop, dispatcher, gate, policy: Policy::load(SAVES)?, worker, department, _folder: folder };
+        let bay = Self {
+            desktop,
+            dispatcher,
+            gate,
+            policy: Policy::load(SAVES)?,
+            worker,
+            department,
+            looked: Millis(0),
+            _folder: folder,
+        };
         bay.desktop.launch("Geany", &[FILE.to_owned()])?;
         bay.until_window(FILE)?;
         Ok(bay)
@@ -115,7 +129,7 @@ impl Bay {
             risk: Risk::Low,
             reason: None,
         };
-        let step = self.gate.propose(now(), proposal.clone(), &Facts::default(), &self.policy);
+        let step = self.gate.propose(self.now(), proposal.clone(), &Facts::default(), &self.policy);
         Ok((proposal, step.result))
     }
 
@@ -124,17 +138,17 @@ impl Bay {
             bail!("nobody is asked")
         };
         let by: PersonId = person("manager")?;
-        let asked = now();
-        let _shown = self.gate.shown(asked, &request.id, &by).events;
+        let _shown = self.gate.shown(self.now(), &request.id, &by).events;
+        self.looked = Millis(self.looked.0 + LOOKED.0);
         let decision = Decision {
             approval: request.id.clone(),
             binding: request.binding,
             kind: DecisionKind::Approve,
             by,
             note: None,
-            looked: Millis(600),
+            looked: LOOKED,
         };
-        let step = self.gate.decide(asked.plus(Millis(600)), decision);
+        let step = self.gate.decide(self.now(), decision);
         ensure!(step.result == Decided::Approved, "{:?}", step.result);
         Ok(request)
     }
@@ -144,7 +158,7 @@ impl Bay {
         self.desktop.freeze()?;
         let frame = self.dispatcher.screenshot()?;
         let screen = seen(&frame, request.proposal.region);
-        let result = self.gate.redeem(now(), &request.id, &request.proposal.action, screen).result;
+        let result = self.gate.redeem(self.now(), &request.id, &request.proposal.action, screen).result;
         self.desktop.thaw()?;
         Ok(result)
     }
@@ -192,7 +206,7 @@ fn one_permit_for_one_action_on_one_screen() -> anyhow::Result<()> {
     let other = Judged { action: &typing, ..judged(&request.proposal) };
     let sent = bay.dispatcher.send(permit, other);
     ensure!(matches!(sent, Err(DispatchError::WrongPermit)), "{sent:?}");
-    let unknown = bay.gate.redeem(now(), &ApprovalId::new("AP-0099")?, &typing, Digest::ZERO).result;
+    let unknown = bay.gate.redeem(bay.now(), &ApprovalId::new("AP-0099")?, &typing, Digest::ZERO).result;
     ensure!(matches!(unknown, Err(Unredeemed::Unknown(_))), "{unknown:?}");
     ensure!(!bay.is_saved(), "it was saved with another action's permit");
 
