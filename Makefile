@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 BIN := $(or $(CARGO_TARGET_DIR),$(shell cargo metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target)
+PREFIX ?= /usr/local
 
-.PHONY: run test build system lint bench clean-state
+.PHONY: run test build install system lint bench
 
 run: system build
 	@scripts/run "$(BIN)/release"
@@ -16,6 +17,10 @@ test: system
 
 build: system
 	cargo build --release --bins
+
+# Puts what `make build` made below $(DESTDIR)$(PREFIX). Apart from the build, so that root need not build.
+install:
+	@scripts/copy "$(BIN)/release" "$(DESTDIR)$(PREFIX)"
 
 # Debian packages: the desktop's parts and the programs that the built-in company works in.
 system:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the files that ship with the built-in company "atelier".
 
-Standard library only, and the same bytes at every run: invoices (PDF), the payment workbook (xlsx),
-the banner template (SVG) with its texts (CSV), and the picture for the post (PNG).
+Standard library only, and the same bytes at every run: invoices (PDF), the payment workbook (xlsx), the order to pay
+them with what must come out, the banner template (SVG) with its texts (CSV), and the picture for the post (PNG).
 
     python3 assets/generate/atelier.py [company folder]
 """
@@ -147,6 +147,46 @@ def workbook(path):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), declaration + body, zipfile.ZIP_DEFLATED)
 
 
+# --- order -----------------------------------------------------------------------------------------------------
+
+ORDER = """id: WO-0001
+title: Pay the September invoices
+department: finance
+objective: OBJ-0001
+owner: fenn
+procedure: enter-invoices
+inputs:
+  run: September invoices
+  # What the check expects; made together with the invoices.
+  numbers: [{numbers}]
+  entered: "{entered}"
+  due: "{due}"
+  duplicate: {duplicate}
+  wrong: {wrong}
+files: [files/payments.xlsx, files/invoices]
+due: 2 hours
+"""
+
+
+def order(path):
+    numbers, duplicates, wrong, entered, due = [], [], [], 0, 0
+    for number, _, _, _, lines, percent, printed in INVOICES:
+        net = sum(cents for _, cents in lines)
+        true = net + net * percent // 100
+        total = true if printed is None else printed
+        entered += total
+        if number in numbers:
+            duplicates.append(number)
+            continue
+        numbers.append(number)
+        if total != true:
+            wrong.append(number)
+        else:
+            due += total
+    [duplicate], [false] = duplicates, wrong
+    path.write_text(ORDER.format(numbers=", ".join(numbers), entered=money(entered), due=money(due), duplicate=duplicate, wrong=false))
+
+
 # --- pictures --------------------------------------------------------------------------------------------------
 
 def png(path, width, height, pixel):
@@ -200,6 +240,7 @@ def main():
         name = invoice[1].lower().replace(" ", "-")
         (files / "invoices" / f"{index:02d}-{name}.pdf").write_bytes(invoice_pdf(*invoice))
     workbook(files / "payments.xlsx")
+    order(company / "orders" / "finance.yaml")
     (files / "banners" / "banner.svg").write_text(BANNER)
     (files / "banners" / "texts.csv").write_text(TEXTS)
     png(files / "post" / "autumn-light.png", 880, 480, gallery)

@@ -1,7 +1,10 @@
 //! The engine from outside: its program, its socket, its files. Every wait in here has a deadline and is for an event.
 
+mod day;
+mod disk;
 mod processes;
 
+use std::io::{Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, Output, Stdio};
@@ -11,16 +14,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use mz_engine::cli::client::Client;
 use mz_protocol::{
-    ApprovalState, ApprovalView, Command, Decision, DecisionKind, EventBody, EventRecord, EventSeq, Millis, PersonId, Push,
-    Response, Snapshot, WorkOrderId,
+    ApprovalState, ApprovalView, Command, Decision, DecisionKind, EventBody, EventPage, EventRecord, EventSeq, Millis,
+    PersonId, Push, Response, Snapshot, WorkOrderId,
 };
 
+pub use day::{ApprovalLine, Day, OrderLine, Summary};
+pub use disk::SmallDisk;
 pub use processes::Left;
 
 /// Nothing here should take as long, on a machine that does other things too.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// A question is on the screen this long before it is answered; the gate takes nothing faster.
 const READ: Duration = Duration::from_millis(600);
+/// What the engine prints, in its folder.
+const SAID: &str = "engine.out";
 /// How long a change is waited for before the state is asked for again.
 const NUDGE: Duration = Duration::from_millis(300);
 
@@ -40,6 +47,11 @@ pub fn company(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("companies").join(name)
 }
 
+/// The company that ships.
+pub fn atelier() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/companies/atelier")
+}
+
 pub fn person(name: &str) -> anyhow::Result<PersonId> {
     Ok(PersonId::new(name)?)
 }
@@ -56,28 +68,50 @@ pub struct Place {
 impl Place {
     /// With a copy of a test company, which may be changed.
     pub fn new(name: &str) -> anyhow::Result<Self> {
+        Self::with(&company(name))
+    }
+
+    /// With a copy of the company in a folder.
+    pub fn with(company: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("mz-").tempdir()?;
         // The workers' users pass through it to reach their homes.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
         let place = Self { folder };
-        copy(&company(name), &place.company())?;
+        copy(company, &place.company())?;
         Ok(place)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whatever still runs with this place's folders.
+    pub fn left(&self) -> Left {
+        Left::of_folder(self.folder.path())
     }
 
     pub fn company(&self) -> PathBuf {
         self.folder.path().join("company")
     }
 
+    /// What `--home` names.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
+    /// The company's own part of the state.
+    pub fn own_state(&self) -> PathBuf {
+        let text = std::fs::read_to_string(self.company().join("COMPANY.md")).unwrap_or_default();
+        let slug = text.lines().find_map(|line| line.strip_prefix("slug: ")).unwrap_or("company");
+        self.state().join("companies").join(slug.trim())
+    }
+
     pub fn ledger(&self) -> PathBuf {
-        self.state().join("ledger")
+        self.own_state().join("ledger")
     }
 
     pub fn home_of(&self, worker: &str) -> PathBuf {
-        self.state().join("homes").join(worker)
+        self.own_state().join("homes").join(worker)
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -95,7 +129,7 @@ impl Place {
 
     /// The command, with this place's folders for whatever the engine keeps.
     pub fn mezzanine(&self, args: &[&str]) -> anyhow::Result<Program> {
-        let mut command = Program::new(program()?);
+        let mut command = Program::new(self.program()?);
         command.args(args).env("XDG_RUNTIME_DIR", self.folder.path()).env("MEZZANINE_HOME", self.state());
         command.env("MEZZANINE_SOCKET", self.socket()).stdin(Stdio::null());
         Ok(command)
@@ -109,9 +143,15 @@ impl Place {
 
     /// Starts the engine and waits until it answers.
     pub fn start(&self) -> anyhow::Result<Engine> {
+        self.start_with(&[])
+    }
+
+    /// As `start`, with more arguments of `mezzanine up`.
+    pub fn start_with(&self, args: &[&str]) -> anyhow::Result<Engine> {
         let log = self.folder.path().join("engine.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let child = self.up()?.stdout(Stdio::null()).stderr(file).spawn()?;
+        let out = std::fs::File::create(self.folder.path().join(SAID))?;
+        let child = self.up()?.args(args).stdout(out).stderr(file).spawn()?;
         let mut engine = Engine { child, socket: self.socket(), folder: self.folder.path().to_owned() };
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -128,13 +168,39 @@ impl Place {
 
     /// Starts an engine that is expected to refuse, and gives what it said.
     pub fn refusal(&self) -> anyhow::Result<String> {
-        let said = ended(self.up()?)?;
-        refused(&said)
+        self.refusal_within(&[])
+    }
+
+    /// Gives the place to another user, with a copy of the engine's programs that this user can read.
+    pub fn give(&self, uid: u32) -> anyhow::Result<()> {
+        let built = program()?;
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir(&bin)?;
+        for name in ["mezzanine", "mezzanine-desktop"] {
+            std::fs::copy(built.with_file_name(name), bin.join(name))?;
+            std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755))?;
+        }
+        Ok(std::os::unix::fs::chown(self.folder.path(), Some(uid), Some(uid))?)
+    }
+
+    fn program(&self) -> anyhow::Result<PathBuf> {
+        let given = self.folder.path().join("bin/mezzanine");
+        if given.is_file() { Ok(given) } else { program() }
+    }
+
+    /// As `refusal`, with the engine started by another program.
+    pub fn refusal_within(&self, wrapper: &[&str]) -> anyhow::Result<String> {
+        let up = self.up()?;
+        let Some((program, args)) = wrapper.split_first() else { return refused(&ended(up, PATIENCE)?) };
+        let mut command = Program::new(program);
+        command.args(args).arg(up.get_program()).args(up.get_args()).stdin(Stdio::null());
+        command.envs(up.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        refused(&ended(command, PATIENCE)?)
     }
 
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> anyhow::Result<Output> {
-        ended(self.mezzanine(args)?)
+        ended(self.mezzanine(args)?, PATIENCE)
     }
 
     /// Every event that the ledger holds, after its chain was found whole.
@@ -154,17 +220,31 @@ pub fn refused(output: &Output) -> anyhow::Result<String> {
     Ok(said)
 }
 
-fn ended(mut command: Program) -> anyhow::Result<Output> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait()?.is_none() {
+/// Runs a command to its end. What it says goes through files, since a full pipe would hold it up.
+fn ended(mut command: Program, within: Duration) -> anyhow::Result<Output> {
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let mut child = command.stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).spawn()?;
+    let deadline = Instant::now() + within;
+    let mut killed = false;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
         if Instant::now() > deadline {
+            killed = true;
             child.kill()?;
-            bail!("{command:?} did not end: {:?}", child.wait_with_output()?);
         }
         std::thread::park_timeout(Duration::from_millis(10));
-    }
-    Ok(child.wait_with_output()?)
+    };
+    let said = |file: &mut std::fs::File| -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let output = Output { status, stdout: said(&mut stdout)?, stderr: said(&mut stderr)? };
+    ensure!(!killed, "{command:?} did not end within {within:?}: {output:?}");
+    Ok(output)
 }
 
 /// A running engine; killed when dropped.
@@ -175,12 +255,38 @@ pub struct Engine {
 }
 
 impl Engine {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it tells whoever started it.
+    pub fn said(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join(SAID))?)
+    }
+
     pub fn client(&self, name: &str) -> anyhow::Result<Client> {
         Client::connect(&self.socket, person(name)?)
     }
 
     pub fn watch(&self) -> anyhow::Result<Watcher> {
         Watcher::new(&self.socket)
+    }
+
+    /// How many processes it has started that still run.
+    pub fn process_count(&self) -> usize {
+        Left::of(self.child.id(), &self.folder).count()
+    }
+
+    /// The most memory that the engine itself has held, without its desktops.
+    pub fn memory_kib(&self) -> anyhow::Result<u64> {
+        processes::peak_memory_kib(self.child.id()).context("the engine is gone")
+    }
+
+    /// Makes the X server of a worker's desktop stand still.
+    pub fn hang_display_of(&self, worker: &str) -> anyhow::Result<()> {
+        let server = processes::display_server(self.child.id(), worker).with_context(|| format!("{worker} has no X server"))?;
+        let server = rustix::process::Pid::from_raw(server.cast_signed()).context("that is no process")?;
+        Ok(rustix::process::kill_process(server, rustix::process::Signal::STOP)?)
     }
 
     /// Kills the engine where it stands. What it had started is given back, to see that it goes too.
@@ -232,8 +338,8 @@ impl Watcher {
         let mut asker = Client::connect(socket, person("watch")?)?;
         loop {
             let after = EventSeq(lock(&watcher.heard.0).events.last().map_or(0, |record| record.seq.0));
-            let Response::Events { events } =
-                asker.command(Command::Events { after, limit: 1000, worker: None, order: None })?
+            let Response::Events { events, .. } =
+                asker.command(Command::Events { page: EventPage::After(after), limit: 1000, worker: None, order: None })?
             else {
                 bail!("no events came")
             };

@@ -33,6 +33,11 @@ impl Left {
         Self { pids, namespaces, folder: folder.display().to_string() }
     }
 
+    /// Nothing is known of the engine; what names the folder is its.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self { pids: BTreeSet::new(), namespaces: BTreeSet::new(), folder: folder.display().to_string() }
+    }
+
     /// How many processes there were.
     pub fn count(&self) -> usize {
         self.pids.len()
@@ -58,6 +63,33 @@ impl Left {
             || namespace(pid).is_some_and(|space| self.namespaces.contains(&space))
             || command_line(pid).contains(&self.folder)
     }
+}
+
+/// The most memory that a process has held so far.
+pub(crate) fn peak_memory_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The X server of a worker's desktop: it has the worker's own folder for its socket.
+pub(crate) fn display_server(engine: u32, worker: &str) -> Option<u32> {
+    let part = format!("/{worker}/");
+    pids().filter(|pid| is_below(*pid, engine)).find(|pid| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        name.trim_end() == "Xvfb" && mounts.contains(&part)
+    })
+}
+
+fn is_below(mut pid: u32, engine: u32) -> bool {
+    for _ in 0..64 {
+        match parent(pid) {
+            Some(above) if above == engine => return true,
+            Some(above) => pid = above,
+            None => return false,
+        }
+    }
+    false
 }
 
 fn pids() -> impl Iterator<Item = u32> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use mz_engine::cli::client::Client;
 use mz_protocol::{
-    Action, ActionResult, ApprovalId, ApprovalState, Chord, Command, DecisionKind, Digest, ErrorCode, EventBody, EventRecord,
-    EventSeq, LeaseId, OrderState, Point, Response, StopScope, VoidReason, WorkerId, WorkerState,
+    Action, ActionResult, ApprovalId, ApprovalState, ApprovalView, Chord, Command, DecisionKind, Digest, ErrorCode, EventBody,
+    EventRecord, EventSeq, LeaseId, OrderState, Point, Response, StopScope, TypedText, VoidReason, WorkerId, WorkerState,
 };
 use mz_tests::{Engine, PATIENCE, Place, Watcher, decide, decision, order, show};
 
@@ -39,12 +39,49 @@ fn line() -> anyhow::Result<(Place, String)> {
     Ok((place, text))
 }
 
+/// A running engine, somebody who listens, and the manager.
+struct Office {
+    place: Place,
+    engine: Engine,
+    watcher: Watcher,
+    manager: Client,
+}
+
+impl Office {
+    fn open(place: Place) -> anyhow::Result<Self> {
+        let engine = place.start()?;
+        let (watcher, manager) = (engine.watch()?, engine.client("manager")?);
+        Ok(Self { place, engine, watcher, manager })
+    }
+
+    /// With a parcel to send, and the question whether it may be.
+    fn asked() -> anyhow::Result<(Self, ApprovalView)> {
+        let office = Self::open(parcel()?)?;
+        let view = office.watcher.question(&[])?;
+        Ok((office, view))
+    }
+
+    /// With a line that is being typed; the number is that of the last event before it is cut.
+    fn typing() -> anyhow::Result<(Self, String, EventSeq)> {
+        let (place, text) = line()?;
+        let office = Self::open(place)?;
+        until_typing(&office.engine, &office.watcher, EventSeq(0))?;
+        let before = office.watcher.last_seq();
+        Ok((office, text, before))
+    }
+}
+
 fn nina() -> anyhow::Result<WorkerId> {
     Ok(WorkerId::new("nina")?)
 }
 
 fn sent(place: &Place) -> usize {
     std::fs::read_to_string(place.home_of("nina").join("sent.txt")).unwrap_or_default().lines().count()
+}
+
+fn sent_once(place: &Place) -> anyhow::Result<()> {
+    ensure!(sent(place) == 1, "the parcel was sent {} times", sent(place));
+    Ok(())
 }
 
 fn until_done(watcher: &Watcher) -> anyhow::Result<()> {
@@ -67,12 +104,8 @@ fn fails(answer: Response, code: ErrorCode, word: &str) -> anyhow::Result<()> {
 
 #[test]
 fn only_one_true_decision_counts() -> anyhow::Result<()> {
-    let place = parcel()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let mut manager = engine.client("manager")?;
+    let (Office { place, engine, watcher, mut manager }, view) = Office::asked()?;
     let mut worker = engine.client("nina")?;
-    let view = watcher.question(&[])?;
     let approve = decision(&view, DecisionKind::Approve)?;
     let ask = |client: &mut Client, decision| client.ask(Command::Decide { decision });
 
@@ -103,17 +136,43 @@ fn only_one_true_decision_counts() -> anyhow::Result<()> {
     let veto = decision(&view, DecisionKind::Veto { reason: "too late".to_owned() })?;
     fails(ask(&mut manager, veto)?, ErrorCode::Stale, "late")?;
     until_done(&watcher)?;
-    ensure!(sent(&place) == 1, "the parcel was sent {} times", sent(&place));
+    sent_once(&place)?;
+    engine.down()
+}
+
+/// Two of three named people must agree; nobody else's word counts, and one person's only once.
+#[test]
+fn two_named_people_decide_together() -> anyhow::Result<()> {
+    let place = parcel()?;
+    let rule = std::fs::read_to_string(place.company().join("policy.cedar"))?;
+    let named = "@effect(\"approve\")\n@approvers(\"2\")\n@named(\"manager, deputy, chief\")";
+    place.write("policy.cedar", &rule.replace("@effect(\"approve\")", named))?;
+    let Office { place, engine, watcher, mut manager } = Office::open(place)?;
+    let (mut deputy, mut guest) = (engine.client("deputy")?, engine.client("guest")?);
+    let view = watcher.question(&[])?;
+    ensure!(view.request.approvers_needed == 2 && view.request.named.len() == 3, "{:?}", view.request);
+
+    fails(decide(&mut guest, &view, DecisionKind::Approve)?, ErrorCode::Stale, "guest")?;
+    ensure!(decide(&mut manager, &view, DecisionKind::Approve)? == Response::Done, "the first of two was not heard");
+    let approved_by = |client: &mut Client| -> anyhow::Result<Vec<String>> {
+        let approvals = client.status()?.approvals;
+        let state = approvals.into_iter().find(|now| now.request.id == view.request.id).map(|now| now.state);
+        let Some(ApprovalState::Waiting { approved_by }) = state else { bail!("it does not wait for the second: {state:?}") };
+        Ok(approved_by.iter().map(ToString::to_string).collect())
+    };
+    ensure!(approved_by(&mut deputy)? == ["manager"], "the second does not see who was first");
+    fails(decide(&mut manager, &view, DecisionKind::Approve)?, ErrorCode::Stale, "already")?;
+    ensure!(approved_by(&mut deputy)? == ["manager"], "one person counted twice");
+    ensure!(sent(&place) == 0, "one of two was enough");
+    ensure!(decide(&mut deputy, &view, DecisionKind::Approve)? == Response::Done, "the second was not heard");
+    until_done(&watcher)?;
+    sent_once(&place)?;
     engine.down()
 }
 
 #[test]
 fn what_was_not_read_is_not_decided() -> anyhow::Result<()> {
-    let place = parcel()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let mut manager = engine.client("manager")?;
-    let view = watcher.question(&[])?;
+    let (Office { place, engine, watcher, mut manager }, view) = Office::asked()?;
     let begun = Instant::now();
     manager.command(Command::Shown { approval: view.request.id.clone() })?;
     let answer = manager.ask(Command::Decide { decision: decision(&view, DecisionKind::Approve)? })?;
@@ -126,17 +185,13 @@ fn what_was_not_read_is_not_decided() -> anyhow::Result<()> {
     ensure!(sent(&place) == 0, "it was done all the same");
     decide(&mut manager, &view, DecisionKind::Approve)?;
     until_done(&watcher)?;
-    ensure!(sent(&place) == 1, "the parcel was sent {} times", sent(&place));
+    sent_once(&place)?;
     engine.down()
 }
 
 #[test]
 fn a_veto_ends_the_order() -> anyhow::Result<()> {
-    let place = parcel()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let mut manager = engine.client("manager")?;
-    let view = watcher.question(&[])?;
+    let (Office { place, engine, watcher, mut manager }, view) = Office::asked()?;
     decide(&mut manager, &view, DecisionKind::Veto { reason: "not today".to_owned() })?;
     let id = order(ORDER)?;
     let reason = watcher.state("the end of the order", |snapshot| {
@@ -150,11 +205,7 @@ fn a_veto_ends_the_order() -> anyhow::Result<()> {
 
 #[test]
 fn a_changed_screen_voids_the_approval() -> anyhow::Result<()> {
-    let place = parcel()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let mut manager = engine.client("manager")?;
-    let view = watcher.question(&[])?;
+    let (Office { place, engine, watcher, mut manager }, view) = Office::asked()?;
     let id = view.request.id.clone();
     show(&mut manager, &view)?;
     // Another window opens over what was asked about.
@@ -217,9 +268,12 @@ fn idle_between(events: &[EventRecord], from: EventSeq, to: EventSeq) -> anyhow:
     Ok(())
 }
 
-fn find(events: &[EventRecord], after: EventSeq, wanted: impl Fn(&EventBody) -> bool) -> anyhow::Result<EventSeq> {
-    let found = events.iter().find(|record| record.seq > after && wanted(&record.event.body));
-    Ok(found.context("the event was not written")?.seq)
+/// Nothing was done from the cut until the worker was let go on, and then the line was written whole and once.
+fn worked_on(place: &Place, text: &str, cut: EventSeq, let_go: impl Fn(&EventBody) -> bool) -> anyhow::Result<()> {
+    let events = place.sound_events()?;
+    let found = events.iter().find(|record| record.seq > cut && let_go(&record.event.body));
+    idle_between(&events, cut, found.context("that the worker may go on was not written")?.seq)?;
+    written(place, text)
 }
 
 fn written(place: &Place, text: &str) -> anyhow::Result<()> {
@@ -230,31 +284,19 @@ fn written(place: &Place, text: &str) -> anyhow::Result<()> {
 
 #[test]
 fn stop_cuts_a_word_and_resume_goes_on() -> anyhow::Result<()> {
-    let (place, text) = line()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let mut manager = engine.client("manager")?;
-    until_typing(&engine, &watcher, EventSeq(0))?;
-    let before = watcher.last_seq();
+    let (Office { place, engine, watcher, mut manager }, text, before) = Office::typing()?;
     manager.command(Command::Stop { scope: StopScope::Company })?;
     let cut = until_cut(&watcher, before)?;
     manager.command(Command::Resume { scope: StopScope::Company })?;
     until_done(&watcher)?;
-    let events = place.sound_events()?;
-    let resumed = find(&events, before, |body| matches!(body, EventBody::Resumed { .. }))?;
-    idle_between(&events, cut, resumed)?;
-    written(&place, &text)?;
+    worked_on(&place, &text, cut, |body| matches!(body, EventBody::Resumed { .. }))?;
     engine.down()
 }
 
 #[test]
 fn stop_holds_through_a_restart() -> anyhow::Result<()> {
-    let (place, text) = line()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    until_typing(&engine, &watcher, EventSeq(0))?;
-    let before = watcher.last_seq();
-    engine.client("manager")?.command(Command::Stop { scope: StopScope::Worker(nina()?) })?;
+    let (Office { place, engine, watcher, mut manager }, text, before) = Office::typing()?;
+    manager.command(Command::Stop { scope: StopScope::Worker(nina()?) })?;
     let cut = until_cut(&watcher, before)?;
     let left = engine.kill()?;
     ensure!(left.alive_after(Duration::from_secs(1)).is_empty(), "something outlived the engine");
@@ -274,10 +316,7 @@ fn stop_holds_through_a_restart() -> anyhow::Result<()> {
     fails(manager.ask(Command::Resume { scope: StopScope::Company })?, ErrorCode::Stale, "not stopped")?;
     manager.command(Command::Resume { scope: StopScope::Worker(nina()?) })?;
     until_done(&watcher)?;
-    let events = place.sound_events()?;
-    let resumed = find(&events, before, |body| matches!(body, EventBody::Resumed { .. }))?;
-    idle_between(&events, cut, resumed)?;
-    written(&place, &text)?;
+    worked_on(&place, &text, cut, |body| matches!(body, EventBody::Resumed { .. }))?;
     engine.down()
 }
 
@@ -290,12 +329,8 @@ fn watcher_start(watcher: &Watcher) -> EventSeq {
 
 #[test]
 fn who_takes_over_drives_alone() -> anyhow::Result<()> {
-    let (place, text) = line()?;
-    let engine = place.start()?;
-    let watcher = engine.watch()?;
-    let (mut manager, mut other) = (engine.client("manager")?, engine.client("deputy")?);
-    until_typing(&engine, &watcher, EventSeq(0))?;
-    let before = watcher.last_seq();
+    let (Office { place, engine, watcher, mut manager }, text, before) = Office::typing()?;
+    let mut other = engine.client("deputy")?;
     let Response::Lease { lease, .. } = manager.command(Command::TakeOver { worker: nina()? })? else { bail!("no lease came") };
     let cut = until_cut(&watcher, before)?;
     let drive = |lease: &LeaseId, action| Command::Drive { lease: lease.clone(), action };
@@ -314,10 +349,18 @@ fn who_takes_over_drives_alone() -> anyhow::Result<()> {
     ensure!(matches!(state, Some(WorkerState::Driven { .. })), "the worker is shown as {state:?}");
     manager.command(Command::HandBack { lease: lease.clone(), note: Some("go on".to_owned()) })?;
     fails(manager.ask(drive(&lease, Action::Key { chord: key }))?, ErrorCode::Refused, "do not drive")?;
+    // Half a word that a person fell into is theirs to finish.
+    let (asked, why) = watcher.state("the question", |snapshot| {
+        let view = snapshot.orders.iter().find(|view| view.state == OrderState::NeedsHelp)?;
+        Some((view.order.id.clone(), view.reason.clone().unwrap_or_default()))
+    })?;
+    ensure!(why.contains("in the middle of"), "{why:?}");
+    let Response::Lease { lease, .. } = manager.command(Command::TakeOver { worker: nina()? })? else { bail!("no lease came") };
+    manager.command(drive(&lease, Action::Key { chord: "Ctrl+A".parse()? }))?;
+    manager.command(drive(&lease, Action::Type { text: TypedText::Plain(text.clone()) }))?;
+    manager.command(Command::HandBack { lease, note: None })?;
+    manager.command(Command::Retry { order: asked })?;
     until_done(&watcher)?;
-    let events = place.sound_events()?;
-    let ended = find(&events, before, |body| matches!(body, EventBody::TakeoverEnded { inputs: 2, .. }))?;
-    idle_between(&events, cut, ended)?;
-    written(&place, &text)?;
+    worked_on(&place, &text, cut, |body| matches!(body, EventBody::TakeoverEnded { inputs: 2, .. }))?;
     engine.down()
 }

@@ -69,11 +69,42 @@ fn unknown_verb() -> anyhow::Result<()> {
     says(&place.refusal()?, &["skills/write-note/SKILL.md", &format!("line {line}"), "Scribble"])
 }
 
-#[test]
-fn broken_policy() -> anyhow::Result<()> {
+/// What `company check` says of a company with these rules.
+fn check_policy(rules: &str) -> anyhow::Result<String> {
     let place = Place::new("notes")?;
-    place.write("policy.cedar", "permit (principal, action, resource) when { context.nothing == 1 };\n")?;
-    says(&place.refusal()?, &["policy.cedar"])
+    place.write("policy.cedar", rules)?;
+    let said = refused(&place.run(&["company", "check", &place.company().display().to_string()])?)?;
+    // The engine says the same and does not start.
+    for line in said.lines() {
+        says(&place.refusal()?, &[line])?;
+    }
+    Ok(said)
+}
+
+#[test]
+fn rules_that_are_no_cedar() -> anyhow::Result<()> {
+    let rules = "// Ours.\n@id(\"a\") @effect(\"allow\") @why(\"w\")\npermit (principal, action, resource)\nwhen { context.terminal && };\n";
+    says(&check_policy(rules)?, &["policy.cedar, line 4", "no valid Cedar", "Expected"])
+}
+
+#[test]
+fn rules_that_lack_their_notes() -> anyhow::Result<()> {
+    let rules = "@effect(\"allow\") @why(\"w\")\npermit (principal, action, resource);\n\n\
+                 @id(\"b\")\n@why(\"w\")\npermit (principal, action, resource);\n\n\
+                 // c\n@id(\"c\") @effect(\"allow\")\npermit (principal, action, resource);\n";
+    let said = check_policy(rules)?;
+    for words in [["line 1", "@id"], ["line 4", "@effect"], ["line 9", "@why"]] {
+        let line = said.lines().find(|line| line.contains(&format!("policy.cedar, {}", words[0])));
+        says(line.unwrap_or_default(), &words)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_that_ask_about_what_is_not_there() -> anyhow::Result<()> {
+    let rules =
+        "@id(\"a\") @effect(\"allow\") @why(\"w\")\npermit (principal, action, resource)\nwhen {\n  context.terminals\n};\n";
+    says(&check_policy(rules)?, &["policy.cedar, line 4", "schema", "terminals", "Expected"])
 }
 
 #[test]
@@ -150,6 +181,21 @@ fn one_state_has_one_engine() -> anyhow::Result<()> {
     let (company, state, other) = (words(&place.company()), words(&place.state()), words(&other));
     let output = place.run(&["up", "--company", &company, "--home", &state, "--socket", &other])?;
     says(&refused(&output)?, &["in use"])
+}
+
+/// Inside of a user namespace that may have none below it: as a machine whose setting forbids them.
+#[test]
+fn no_user_namespaces() -> anyhow::Result<()> {
+    let place = Place::new("notes")?;
+    let forbid = r#"echo 0 > /proc/sys/user/max_user_namespaces && exec "$@""#;
+    let as_user = ["setpriv", "--reuid=61183", "--regid=61183", "--clear-groups"];
+    let mut wrapper = vec!["unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c", forbid, "sh"];
+    if rustix::process::geteuid().is_root() {
+        place.give(61_183)?;
+        wrapper.splice(0..0, as_user);
+    }
+    let said = place.refusal_within(&wrapper)?;
+    says(&said, &["user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=", "every desktop needs"])
 }
 
 #[test]

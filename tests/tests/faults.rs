@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Kills in one run; `MEZZANINE_KILLS` sets another number.
 const KILLS: usize = 50;
-/// A longer run ends with fewer kills, and says how many.
-const LONGEST: Duration = Duration::from_secs(180);
+/// They take two minutes on a machine with nothing else to do. A run that comes to fewer kills in this time fails.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Events that one day writes at most before the kill comes.
 const EVENTS: usize = 28;
 /// An engine whose day has nothing left to write is killed all the same.
@@ -38,7 +38,11 @@ fn killed_at_any_instant() -> anyhow::Result<()> {
         days += 1;
     }
     println!("{done} kills in {days} days, {:.0} s", begun.elapsed().as_secs_f64());
-    ensure!(done > 0, "the engine was never killed");
+    ensure!(
+        done >= kills,
+        "only {done} of {kills} kills fitted into {LONGEST:?}: this machine is too slow, or an engine takes too long to start; \
+         MEZZANINE_KILLS asks for fewer"
+    );
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use mz_desktop::{Desktop, DesktopSpec, Frame, Limits, ProcessRuntime, Program, R
 use mz_engine::{DispatchError, Dispatcher, Judged, Sent};
 use mz_gate::{Decided, Facts, Gate, GateConfig, Permit, Policy, Proposed, Unredeemed, open_store};
 use mz_protocol::{
-    Action, ApprovalId, ApprovalRequest, CompanyId, Decision, DecisionKind, DepartmentId, Digest, Effect, Millis, PersonId,
-    Proposal, Rect, Risk, RoleId, Size, TextClass, Timestamp, VoidReason, WorkerId,
+    Action, ApprovalId, ApprovalRequest, Decision, DecisionKind, DepartmentId, Digest, Effect, Millis, PersonId, Proposal,
+    Rect, Risk, RoleId, Size, TextClass, Timestamp, VoidReason, WorkerId,
 };
 use mz_scene::digest;
 use mz_tests::{PATIENCE, person};
@@ -22,8 +22,6 @@ const SAVES: &str = r#"
 permit (principal, action == Action::"key", resource)
 when { context.chord == "ctrl+s" };
 "#;
-/// Far from what the test engines use, which count from 0.
-const NUMBER: u16 = 700;
 const FILE: &str = "note.txt";
 /// How long the person looks at the picture, by the gate's clock.
 const LOOKED: Millis = Millis(600);
@@ -54,14 +52,14 @@ impl Bay {
     }
 
     /// A desktop with an editor open on a file.
-    fn new(number: u16) -> anyhow::Result<Self> {
+    fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("mz-").tempdir()?;
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
         let (worker, department) = (WorkerId::new("nina")?, DepartmentId::new("office")?);
         let editor = ["geany", "-i", "{args}"].map(str::to_owned).to_vec();
         let spec = DesktopSpec {
             worker: worker.clone(),
-            number,
+            number: 0,
             size: Size::DESKTOP,
             home: folder.path().join("home"),
             run_dir: folder.path().join("run"),
@@ -70,9 +68,9 @@ impl Bay {
             proxy: None,
             env: Vec::new(),
         };
-        let (desktop, hand) = ProcessRuntime::new().start(spec)?;
+        let (desktop, hand) = ProcessRuntime::open()?.start(spec)?;
         let desktop: Arc<dyn Desktop> = Arc::from(desktop);
-        let secrets = open_store(&CompanyId::new("tests")?, &folder.path().join("secrets"), Duration::from_secs(2))?;
+        let secrets = open_store(&folder.path().join("secrets"), Duration::from_secs(2))?;
         let dispatcher = Dispatcher::new(worker.clone(), hand, Arc::clone(&desktop), Arc::from(secrets.store));
         let mut gate = Gate::new(GateConfig::default());
         gate.enrol(&worker, &department);
@@ -178,7 +176,7 @@ fn judged(proposal: &Proposal) -> Judged<'_> {
 
 #[test]
 fn pixels_swapped_after_the_approval() -> anyhow::Result<()> {
-    let mut bay = Bay::new(NUMBER)?;
+    let mut bay = Bay::new()?;
     let request = bay.approved_save()?;
     bay.desktop.launch("Geany", &["other.txt".to_owned()])?;
     bay.until_window("other.txt")?;
@@ -193,7 +191,7 @@ fn pixels_swapped_after_the_approval() -> anyhow::Result<()> {
 
 #[test]
 fn one_permit_for_one_action_on_one_screen() -> anyhow::Result<()> {
-    let mut bay = Bay::new(NUMBER + 1)?;
+    let mut bay = Bay::new()?;
     let typing = Action::Type { text: mz_protocol::TypedText::Plain("Hello".to_owned()) };
     let (proposal, Proposed::Allowed(permit)) = bay.propose(typing.clone())? else { bail!("typing here needs no approval") };
     ensure!(matches!(bay.dispatcher.send(permit, judged(&proposal))?, Sent::Whole), "the word was cut");
@@ -218,5 +216,23 @@ fn one_permit_for_one_action_on_one_screen() -> anyhow::Result<()> {
         ensure!(Instant::now() < deadline, "what was approved was not done");
         std::thread::park_timeout(Duration::from_millis(50));
     }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_drawn_between_the_look_and_the_press() -> anyhow::Result<()> {
+    let bay = Bay::new()?;
+    let everywhere = Size::DESKTOP.rect();
+    bay.dispatcher.hold_screen()?;
+    let before = seen(&bay.dispatcher.screenshot()?, everywhere);
+    bay.desktop.launch("Geany", &["other.txt".to_owned()])?;
+    let until = Instant::now() + Duration::from_millis(1500);
+    while Instant::now() < until {
+        ensure!(seen(&bay.dispatcher.screenshot()?, everywhere) == before, "a program drew on a screen that was held");
+    }
+    bay.dispatcher.let_screen_go();
+    // The same program can draw once the screen is let go: it was the hold that kept it from that.
+    bay.until_window("other.txt")?;
+    ensure!(seen(&bay.dispatcher.screenshot()?, everywhere) != before, "the screen still is as it was");
     Ok(())
 }

@@ -5,9 +5,9 @@ mod find;
 mod keys;
 
 use egui::{CentralPanel, Context, Frame, Margin, Ui};
-use mz_protocol::{Command, PersonId, StopScope, WorkerId};
+use mz_protocol::{Command, PersonId, StopScope, WorkOrderId, WorkerId};
 
-use crate::connection::{Link, default_socket};
+use crate::connection::Link;
 use crate::model::{Line, Model};
 use crate::prefs::Prefs;
 use crate::say::Clock;
@@ -17,7 +17,7 @@ use crate::screens::settings::Settings;
 use crate::screens::wall::Wall;
 use crate::screens::work::Work;
 use crate::screens::worker::WorkerScreen;
-use crate::screens::{fleet, lost};
+use crate::screens::{fleet, lost, menu};
 use crate::tokens::{self, Tokens};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,10 +36,23 @@ pub enum Screen {
 pub struct Desk<'a> {
     pub model: &'a mut Model,
     pub prefs: &'a mut Prefs,
+    screen: Screen,
     go: &'a mut Option<Screen>,
+    order: &'a mut Option<WorkOrderId>,
 }
 
 impl Desk<'_> {
+    /// The screen that is shown now.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    /// Shows this work order's details from the next frame on.
+    pub fn open_order(&mut self, order: Option<WorkOrderId>) {
+        *self.order = order;
+        self.go(Screen::Work);
+    }
+
     /// Shows another screen from the next frame on.
     pub fn go(&mut self, screen: Screen) {
         *self.go = Some(screen);
@@ -111,7 +124,9 @@ impl App {
     fn show_screen(&mut self, ui: &mut Ui, go: &mut Option<Screen>) {
         ui.spacing_mut().item_spacing = egui::vec2(8.0, 8.0);
         self.typing_away = false;
-        let mut desk = Desk { model: &mut self.model, prefs: &mut self.prefs, go };
+        let mut order = None;
+        let screen = self.screen.clone();
+        let mut desk = Desk { model: &mut self.model, prefs: &mut self.prefs, screen, go, order: &mut order };
         if self.screen == Screen::Settings {
             return self.settings.show(ui, &mut desk);
         }
@@ -121,6 +136,12 @@ impl App {
         if desk.model.snapshot.as_ref().is_some_and(|s| s.company.is_none()) {
             return lost::no_company(ui);
         }
+        if self.screen != Screen::Wall
+            && let Some(worker) = self.wall.doubled(ui.ctx()).and_then(|id| desk.model.worker(&id).cloned())
+        {
+            menu::take_over(&mut desk, &worker);
+            desk.go(Screen::Worker(worker.id));
+        }
         match self.screen.clone() {
             Screen::Wall => self.wall.show(ui, &mut desk),
             Screen::Approvals => self.approvals.show(ui, &mut desk),
@@ -129,6 +150,9 @@ impl App {
             Screen::Reports => self.reports.show(ui, &mut desk),
             Screen::Fleet => fleet::show(ui, &mut desk),
             Screen::Settings => {}
+        }
+        if let Some(order) = order {
+            self.work.open(order);
         }
     }
 
@@ -171,5 +195,5 @@ pub fn ground(visuals: &egui::Visuals) -> [f32; 4] {
 
 /// Where the console looks when it is told nothing.
 pub fn usual_place() -> std::path::PathBuf {
-    default_socket()
+    mz_client::default_socket()
 }

@@ -1,18 +1,17 @@
-//! The line to the engine: one named thread, a WebSocket on a Unix socket, bounded channels to and fro. It connects
+//! The line to the engine: one named thread, a WebSocket, bounded channels to and fro. It connects
 //! again by itself, unpacks pictures off the drawing thread, and wakes the console only when something came.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use mz_protocol::{Command, FramePacket, FromEngine, PROTOCOL_VERSION, PersonId, Push, Response, ToEngine, WorkerId};
+use mz_client::{Address, DialError, Stream, greet};
+use mz_protocol::{Command, FramePacket, FromEngine, PersonId, Push, Response, ToEngine, WorkerId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 use crate::pictures::Patch;
@@ -20,7 +19,6 @@ use crate::pictures::Patch;
 /// Events that may wait for the next frame; when full, the engine is made to wait, which skips pictures.
 const INBOX: usize = 512;
 const OUTBOX: usize = 512;
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// Waits between attempts: at once, then longer, never more than the last.
 const BACKOFF: [Duration; 5] = [
     Duration::from_millis(200),
@@ -29,7 +27,6 @@ const BACKOFF: [Duration; 5] = [
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
-const LONGEST_MESSAGE: usize = 64 << 20;
 
 /// What the line tells the console.
 #[derive(Debug)]
@@ -71,22 +68,11 @@ pub trait Link {
 }
 
 /// Opens a stream to the engine; called again for each attempt.
-pub type Dial = Box<dyn FnMut() -> io::Result<UnixStream> + Send>;
+pub type Dial = Box<dyn FnMut() -> Result<Stream, DialError> + Send>;
 /// Called when there is something to draw.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// `$MEZZANINE_SOCKET`, else the run folder of this user, else one under /tmp. The engine has the same rule.
-pub fn default_socket() -> PathBuf {
-    if let Some(path) = std::env::var_os("MEZZANINE_SOCKET") {
-        return PathBuf::from(path);
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) => PathBuf::from(dir).join("mezzanine/engine.sock"),
-        None => PathBuf::from(format!("/tmp/mezzanine-{}/engine.sock", rustix::process::getuid().as_raw())),
-    }
-}
-
-/// A line over a Unix socket.
+/// A line over any stream.
 pub struct SocketLink {
     place: String,
     next_id: u64,
@@ -99,10 +85,10 @@ pub struct SocketLink {
 }
 
 impl SocketLink {
-    /// Starts looking for an engine at `path`.
-    pub fn start(path: &Path, person: PersonId, wake: Wake) -> io::Result<Self> {
-        let at = path.to_owned();
-        Self::over(Box::new(move || UnixStream::connect(&at)), path.display().to_string(), person, wake)
+    /// Starts looking for an engine at `address`.
+    pub fn start(address: Address, person: PersonId, wake: Wake) -> io::Result<Self> {
+        let place = address.to_string();
+        Self::over(Box::new(move || address.dial()), place, person, wake)
     }
 
     /// As `start`, over any stream.
@@ -114,7 +100,17 @@ impl SocketLink {
         ear.set_nonblocking(true)?;
         let up = Arc::new(AtomicBool::new(false));
         let over = Arc::new(AtomicBool::new(false));
-        let line = Line { dial, person, wake, commands, events, ear, up: Arc::clone(&up), over: Arc::clone(&over) };
+        let line = Line {
+            dial,
+            place: place.clone(),
+            person,
+            wake,
+            commands,
+            events,
+            ear,
+            up: Arc::clone(&up),
+            over: Arc::clone(&over),
+        };
         std::thread::Builder::new().name("engine-line".to_owned()).spawn(move || line.run())?;
         Ok(Self { place, next_id: 1, up, over, outbox, inbox, bell })
     }
@@ -164,6 +160,7 @@ impl Drop for SocketLink {
 /// The thread's side.
 struct Line {
     dial: Dial,
+    place: String,
     person: PersonId,
     wake: Wake,
     commands: Receiver<(u64, Command)>,
@@ -179,7 +176,20 @@ struct Ended(String);
 impl From<WsError> for Ended {
     fn from(error: WsError) -> Self {
         Self(match error {
-            WsError::ConnectionClosed | WsError::AlreadyClosed => "the engine closed the line".to_owned(),
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+                "the engine closed the line".to_owned()
+            }
+            other => other.to_string(),
+        })
+    }
+}
+
+impl From<DialError> for Ended {
+    fn from(error: DialError) -> Self {
+        Self(match error {
+            DialError::Nobody { .. } => "no engine is running there; “mezzanine up” starts one".to_owned(),
             other => other.to_string(),
         })
     }
@@ -207,41 +217,19 @@ impl Line {
         }
     }
 
-    fn connect(&mut self) -> Result<WebSocket<UnixStream>, Ended> {
-        let stream = (self.dial)().map_err(|error| {
-            Ended(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "no engine is running there".to_owned(),
-                _ => error.to_string(),
-            })
-        })?;
+    fn connect(&mut self) -> Result<WebSocket<Stream>, Ended> {
+        let stream = (self.dial)()?;
+        let client = concat!("console ", env!("CARGO_PKG_VERSION"));
+        let greeted = greet(stream, &self.place, client, self.person.clone())?;
         let fail = |error: io::Error| Ended(format!("the engine's socket failed: {error}"));
-        stream.set_read_timeout(Some(HANDSHAKE_DEADLINE)).map_err(fail)?;
-        stream.set_write_timeout(Some(HANDSHAKE_DEADLINE)).map_err(fail)?;
-        let config = WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE));
-        let (mut socket, _) = tungstenite::client::client_with_config("ws://localhost/v1", stream, Some(config))
-            .map_err(|error| Ended(format!("the engine did not shake hands: {error}")))?;
-        let client = concat!("console ", env!("CARGO_PKG_VERSION")).to_owned();
-        let hello = ToEngine::Hello { version: PROTOCOL_VERSION, client, person: self.person.clone(), token: None };
-        socket.send(text(&hello)?)?;
-        let welcome = loop {
-            if let Message::Text(words) = socket.read()? {
-                break serde_json::from_str(&words)
-                    .map_err(|error| Ended(format!("the engine's welcome is unreadable: {error}")))?;
-            }
-        };
-        let (engine, person) = match welcome {
-            FromEngine::Welcome { engine, person, .. } => (engine, person),
-            FromEngine::Goodbye { problem } => return Err(Ended(problem.message)),
-            _ => return Err(Ended("the engine did not say welcome".to_owned())),
-        };
-        socket.get_ref().set_nonblocking(true).map_err(fail)?;
+        greeted.socket.get_ref().set_nonblocking(true).map_err(fail)?;
         self.up.store(true, Ordering::Release);
-        self.tell(LinkEvent::Up { engine, person });
-        Ok(socket)
+        self.tell(LinkEvent::Up { engine: greeted.engine, person: greeted.person });
+        Ok(greeted.socket)
     }
 
     /// Carries messages until the line breaks.
-    fn talk(&mut self, mut socket: WebSocket<UnixStream>) -> Ended {
+    fn talk(&mut self, mut socket: WebSocket<Stream>) -> Ended {
         let mut stills = Stills::default();
         loop {
             if self.over.load(Ordering::Acquire) {
@@ -261,7 +249,7 @@ impl Line {
         }
     }
 
-    fn take_all(&mut self, socket: &mut WebSocket<UnixStream>, stills: &mut Stills) -> Result<(), Ended> {
+    fn take_all(&mut self, socket: &mut WebSocket<Stream>, stills: &mut Stills) -> Result<(), Ended> {
         loop {
             match socket.read() {
                 Ok(Message::Text(words)) => {
@@ -299,7 +287,7 @@ impl Line {
     }
 
     /// True when bytes are still waiting for room.
-    fn send_all(&self, socket: &mut WebSocket<UnixStream>, stills: &mut Stills) -> Result<bool, Ended> {
+    fn send_all(&self, socket: &mut WebSocket<Stream>, stills: &mut Stills) -> Result<bool, Ended> {
         while let Ok((id, command)) = self.commands.try_recv() {
             stills.asked(id, &command);
             match socket.write(text(&ToEngine::Command { id, command })?) {
@@ -315,7 +303,7 @@ impl Line {
         }
     }
 
-    fn wait(&self, stream: &UnixStream, unsent: bool) -> io::Result<()> {
+    fn wait(&self, stream: &Stream, unsent: bool) -> io::Result<()> {
         let wanted = if unsent { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut both =
             [PollFd::from_borrowed_fd(stream.as_fd(), wanted), PollFd::from_borrowed_fd(self.ear.as_fd(), PollFlags::IN)];

@@ -20,4 +20,4 @@ pub mod widgets;
 pub mod window;
 
 pub use app::App;
-pub use connection::{Link, LinkEvent, SocketLink, default_socket};
+pub use connection::{Link, LinkEvent, SocketLink};

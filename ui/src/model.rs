@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use egui::Context;
 use mz_protocol::{
-    ApprovalId, ApprovalView, Command, EventRecord, EventSeq, ExportFormat, LeaseId, OrderState, PersonId, Problem, Push,
-    Response, SavedFile, Snapshot, StopScope, Timestamp, WorkOrderId, WorkerId, WorkerState, WorkerView,
+    ApprovalId, ApprovalView, Command, EventPage, EventRecord, ExportFormat, LeaseId, OrderState, OrderView, PersonId, Problem,
+    Push, Response, SavedFile, Size, Snapshot, StopScope, Timestamp, WorkOrderId, WorkerId, WorkerState, WorkerView,
 };
 
 use crate::connection::{Link, LinkEvent};
@@ -209,6 +209,27 @@ impl Model {
         company.is_some_and(|c| c.stops.contains(scope))
     }
 
+    /// The state of an order as a manager sees it: whose worker waits for a person waits itself.
+    pub fn order_state(&self, view: &OrderView) -> OrderState {
+        let worker = self.snapshot.iter().flat_map(|s| &s.workers).find(|w| w.order.as_ref() == Some(&view.order.id));
+        match (view.state, worker.map(|w| &w.state)) {
+            (OrderState::InProgress, Some(WorkerState::NeedsApproval { .. })) => OrderState::NeedsApproval,
+            (OrderState::InProgress, Some(WorkerState::NeedsHelp { .. })) => OrderState::NeedsHelp,
+            (state, _) => state,
+        }
+    }
+
+    /// The question that this worker waits for.
+    pub fn question_of(&self, worker: &WorkerView) -> Option<&ApprovalView> {
+        let WorkerState::NeedsApproval { approval, .. } = &worker.state else { return None };
+        self.snapshot.as_ref()?.approvals.iter().find(|a| a.request.id == *approval)
+    }
+
+    /// The size of a worker's desktop, by its last picture.
+    pub fn desktop_size(&self, worker: &WorkerId) -> Size {
+        self.pictures.get(worker).map_or(Size::DESKTOP, |picture| picture.desktop)
+    }
+
     /// The lease under which this person drives the worker.
     pub fn my_lease(&self, worker: &WorkerId) -> Option<LeaseId> {
         match &self.worker(worker)?.state {
@@ -263,6 +284,7 @@ impl Model {
             && self.ask(Command::Watch { workers, divisor }, Asked::Nothing)
         {
             self.watched = wanted;
+            self.pictures.divisor = divisor;
         }
     }
 
@@ -270,16 +292,16 @@ impl Model {
     pub fn load_events(&mut self, of: &EventsOf) {
         if self.is_up() && !self.events.contains_key(of) {
             self.events.insert(of.clone(), VecDeque::new());
-            self.ask_events(of, EventSeq(0));
+            self.ask_events(of, EventPage::Newest);
         }
     }
 
-    fn ask_events(&mut self, of: &EventsOf, after: EventSeq) {
+    fn ask_events(&mut self, of: &EventsOf, page: EventPage) {
         let (worker, order) = match of {
             EventsOf::Worker(worker) => (Some(worker.clone()), None),
             EventsOf::Order(order) => (None, Some(order.clone())),
         };
-        self.ask(Command::Events { after, limit: EVENTS_PAGE, worker, order }, Asked::Events(of.clone()));
+        self.ask(Command::Events { page, limit: EVENTS_PAGE, worker, order }, Asked::Events(of.clone()));
     }
 
     /// Asks for the frame that a question is about, once.
@@ -352,6 +374,8 @@ impl Model {
         match push {
             Push::Snapshot { snapshot } => self.set_snapshot(*snapshot),
             Push::Event { record } => self.event_came(*record),
+            // What was left out is asked for again by whoever shows it.
+            Push::Resync { .. } => self.events.clear(),
             Push::ExportProgress { format, permille } => {
                 self.exports.insert(format.extension(), Export::Running(permille));
             }
@@ -391,7 +415,7 @@ impl Model {
             (Response::Lease { lease, .. }, Asked::TakeOver(worker)) => {
                 self.leases.insert(worker, lease);
             }
-            (Response::Events { events }, Asked::Events(of)) => self.events_came(&of, events),
+            (Response::Events { events, more }, Asked::Events(of)) => self.events_came(&of, events, more),
             (Response::Report { report }, _) => {
                 self.report_due = false;
                 self.report = Some(Ok(report));
@@ -427,15 +451,15 @@ impl Model {
         }
     }
 
-    fn events_came(&mut self, of: &EventsOf, events: Vec<EventRecord>) {
-        let more = events.len() >= EVENTS_PAGE as usize;
-        let last = events.last().map(|e| e.seq);
+    /// Pages come newest first, until as many are here as are kept.
+    fn events_came(&mut self, of: &EventsOf, events: Vec<EventRecord>, more: bool) {
+        let oldest = events.last().map(|e| e.seq);
         let list = self.events.entry(of.clone()).or_default();
         for event in events {
             add_event(list, event);
         }
-        if let (true, Some(last)) = (more, last) {
-            self.ask_events(of, last);
+        if let (true, true, Some(oldest)) = (more, list.len() < EVENTS_KEPT, oldest) {
+            self.ask_events(of, EventPage::Before(oldest));
         }
     }
 
@@ -467,35 +491,6 @@ fn add_event(list: &mut VecDeque<EventRecord>, record: EventRecord) {
     list.insert(place, record);
     if list.len() > EVENTS_KEPT {
         list.pop_front();
-    }
-}
-
-/// The counts in the top bar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub working: usize,
-    pub need: usize,
-    pub driven: usize,
-    pub failed: usize,
-    pub idle: usize,
-    pub stopped: usize,
-}
-
-impl Counts {
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let mut counts = Self::default();
-        for worker in &snapshot.workers {
-            let count = match worker.state {
-                WorkerState::NeedsApproval { .. } | WorkerState::NeedsHelp { .. } => &mut counts.need,
-                WorkerState::Driven { .. } => &mut counts.driven,
-                WorkerState::Failed { .. } => &mut counts.failed,
-                WorkerState::Starting | WorkerState::Working => &mut counts.working,
-                WorkerState::Idle => &mut counts.idle,
-                WorkerState::Stopped { .. } => &mut counts.stopped,
-            };
-            *count += 1;
-        }
-        counts
     }
 }
 

@@ -1,7 +1,6 @@
 //! Desktops as textures: unpacked from the wire off the drawing thread, and put in place tile by tile.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions};
 use mz_protocol::{FrameError, FramePacket, Rect, Size, Timestamp, WorkerId};
@@ -56,6 +55,8 @@ fn image(rect: Rect, bgrx: &[u8]) -> ColorImage {
 pub struct Picture {
     pub texture: TextureHandle,
     pub size: Size,
+    /// The desktop itself, which this may be a smaller picture of.
+    pub desktop: Size,
     /// When its pixels were read, microseconds since 1970.
     pub captured_us: u64,
 }
@@ -66,18 +67,21 @@ impl Picture {
     }
 }
 
-/// How long pictures took from being read to being in a texture, for the bench.
-#[derive(Debug, Default)]
-pub struct Lags {
-    pub wanted: bool,
-    pub micros: Vec<u64>,
+/// A picture that has been given to its texture, for the bench.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    pub worker: WorkerId,
+    pub captured_us: u64,
 }
 
 /// All live pictures.
 #[derive(Default)]
 pub struct Pictures {
     live: HashMap<WorkerId, Picture>,
-    pub lags: Lags,
+    /// How much smaller than the desktops the live pictures come; 0 counts as 1.
+    pub divisor: u8,
+    /// What has arrived since it was last taken away; none is kept unless somebody asks.
+    pub arrivals: Option<Vec<Arrival>>,
 }
 
 impl Pictures {
@@ -89,6 +93,7 @@ impl Pictures {
     pub fn put(&mut self, ctx: &egui::Context, patch: Patch) {
         let options = options();
         let captured_us = patch.captured_us;
+        let worker = patch.worker.clone();
         match self.live.get_mut(&patch.worker) {
             Some(picture) if picture.size == patch.size => {
                 for (rect, part) in patch.parts {
@@ -97,13 +102,15 @@ impl Pictures {
                 picture.captured_us = captured_us;
             }
             _ => {
-                let Some(picture) = still(ctx, patch.worker.as_str(), &patch) else { return };
+                let Some(mut picture) = still(ctx, patch.worker.as_str(), &patch) else { return };
+                let by = u16::from(self.divisor.max(1));
+                picture.desktop =
+                    Size { width: patch.size.width.saturating_mul(by), height: patch.size.height.saturating_mul(by) };
                 self.live.insert(patch.worker, picture);
             }
         }
-        if self.lags.wanted {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
-            self.lags.micros.push(now.saturating_sub(captured_us));
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.push(Arrival { worker, captured_us });
         }
     }
 
@@ -116,7 +123,7 @@ impl Pictures {
 pub fn still(ctx: &egui::Context, name: &str, patch: &Patch) -> Option<Picture> {
     let (_, whole) = patch.parts.first().filter(|_| patch.full)?;
     let texture = ctx.load_texture(format!("desktop-{name}"), whole.clone(), options());
-    Some(Picture { texture, size: patch.size, captured_us: patch.captured_us })
+    Some(Picture { texture, size: patch.size, desktop: patch.size, captured_us: patch.captured_us })
 }
 
 fn options() -> TextureOptions {

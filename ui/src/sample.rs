@@ -11,8 +11,8 @@ pub use story::events;
 use mz_protocol::{
     Action, ApprovalRequest, ApprovalState, ApprovalView, Button, Checkpoint, CompanyView, DepartmentView, Digest, Effect,
     Figures, Grant, GrantScope, LimitView, Millis, Modifiers, Objective, ObjectiveView, OrderState, OrderView, OutcomeReport,
-    Point, Proposal, Rect, Risk, Role, ServiceView, Snapshot, StepRef, StopScope, TextClass, Timestamp, TypedText, WorkOrder,
-    WorkerState, WorkerView,
+    Point, Proposal, Rect, Risk, Role, ServiceView, Snapshot, StepRef, StopScope, TextClass, Timestamp, Turn, TypedText,
+    WorkOrder, WorkerState, WorkerView,
 };
 
 use crate::say::Clock;
@@ -63,11 +63,27 @@ const STEPS: [&str; 9] = [
     "Report",
 ];
 
+const PAYING: [&str; 6] = [
+    "Open \"LibreOffice Calc\" with \"payments.xlsx\".",
+    "For each file of \"invoices\" as invoice:",
+    "Press Ctrl+S.",
+    "Open \"Chromium\" with \"http://pay.atelier.local/\".",
+    "Type \"{amount}\" into the field \"Amount in EUR\".",
+    "Click the button \"Submit payment\", then the text \"Payment received\" is shown.",
+];
+
 fn worker(index: usize, name: &str, department: &str, state: WorkerState) -> WorkerView {
     let working = !matches!(state, WorkerState::Idle | WorkerState::Failed { .. });
     let number = (index % 7 + 2) as u32;
-    let step =
-        StepRef { procedure: id("fix-a-bug"), line: 10 + number, number, of: 9, text: STEPS[number as usize - 1].to_owned() };
+    let step = if department == "finance" {
+        let text = "Type \"{number}\\t{total}\" into the cell A10, then the cell A10 contains \"{number}\"."
+            .replace("{number}", "1042");
+        StepRef { procedure: id("pay"), line: 14, number: 2, of: 6, text, turn: Some(Turn { at: 9, of: 12 }) }
+    } else {
+        let text = STEPS[number as usize - 1].to_owned();
+        StepRef { procedure: id("fix-a-bug"), line: 10 + number, number, of: 9, text, turn: None }
+    };
+    let steps = if department == "finance" { PAYING.map(str::to_owned).to_vec() } else { STEPS.map(str::to_owned).to_vec() };
     let actions = [
         Action::Click { at: Point::new(1040, 106), button: Button::Left, count: 1, modifiers: Modifiers::empty() },
         Action::Type { text: TypedText::Plain("pytest -q".to_owned()) },
@@ -85,9 +101,9 @@ fn worker(index: usize, name: &str, department: &str, state: WorkerState) -> Wor
         role: "clerk".to_owned(),
         state,
         order: working.then(|| id(&format!("WO-{:04}", 173 + index))),
+        progress_permille: step.behind_permille(),
         step: working.then_some(step),
-        steps: STEPS.map(str::to_owned).to_vec(),
-        progress_permille: (number * 1000 / 9) as u16,
+        steps,
         last_action: working.then(|| actions[index % 4].clone()),
         last_action_at: working.then(|| ago(2)),
         last_target: Some((Some(Role::Button), "Publish".to_owned())),

@@ -1,7 +1,7 @@
 //! Facts in plain words: times, spans, money, actions, and text whose odd characters must be seen.
 
 use jiff::tz::TimeZone;
-use mz_protocol::{Action, Button, Millis, Proposal, Role, Timestamp, TypedText};
+use mz_protocol::{Action, Button, Chord, Millis, Proposal, Risk, Role, StepRef, Timestamp, TypedText};
 
 /// The clock and time zone of the console; a test has its own.
 #[derive(Debug, Clone)]
@@ -125,6 +125,7 @@ pub fn proposal(p: &Proposal) -> String {
     };
     match &p.action {
         Action::Type { .. } => format!("Type{}", on.replacen(" on ", " into ", 1)),
+        Action::Key { .. } => format!("{}{}", action_words(&p.action), on.replacen(" on ", " in ", 1)),
         action => format!("{}{on}", action_words(action)),
     }
 }
@@ -140,16 +141,87 @@ pub fn action_words(action: &Action) -> String {
         Action::Scroll { .. } => "Scroll".to_owned(),
         Action::Move { .. } => "Move the pointer".to_owned(),
         Action::Type { text } => format!("Type {}", visible(&text.shown())),
-        Action::Key { chord } => format!("Press {chord}"),
+        Action::Key { chord } => format!("Press {}", key(chord)),
         Action::Wait { span: time } => format!("Wait {}", span(*time)),
         Action::Launch { program, .. } => format!("Start {}", visible(program)),
     }
 }
 
+/// A chord as it is printed on keyboards.
+pub fn key(chord: &Chord) -> String {
+    let name = chord.to_string();
+    let names = [("Return", "Enter"), ("BackSpace", "Backspace"), ("Page_Up", "Page Up"), ("Page_Down", "Page Down")];
+    names.iter().fold(name, |name, (from, to)| name.replace(from, to))
+}
+
+/// What a step of a procedure does, without how one sees that it is done and why: `Click the button “Publish”`.
+pub fn step(text: &str) -> String {
+    let text = visible(text).replace("\\t", " → ").replace("\\n", "");
+    let mut words = String::with_capacity(text.len());
+    let mut quoted = false;
+    for (at, c) in text.char_indices() {
+        let rest = &text[at..];
+        if !quoted && (rest.starts_with(", then ") || rest.starts_with(". Because ")) {
+            break;
+        }
+        match c {
+            '"' => {
+                words.push(if quoted { '”' } else { '“' });
+                quoted = !quoted;
+            }
+            other => words.push(other),
+        }
+    }
+    words.trim_end_matches(['.', ':']).to_owned()
+}
+
+/// `step 5 of 14 · row 9 of 12`; of a procedure that is one loop only the row.
+pub fn place(step: &StepRef) -> String {
+    match step.turn {
+        Some(turn) if step.of <= 1 => format!("row {} of {}", turn.at, turn.of),
+        Some(turn) => format!("step {} of {} · row {} of {}", step.number, step.of, turn.at, turn.of),
+        None => format!("step {} of {}", step.number, step.of),
+    }
+}
+
+/// What a rule is about, by the last part of its name: `external.publish` is `Publish`.
+pub fn rule(id: &str) -> String {
+    let last = match id.rsplit('.').next().unwrap_or(id) {
+        "payment" => "Pay",
+        "form" => "Send a form",
+        "command" => "Run a command",
+        other => other,
+    };
+    capital(&visible(last).replace(['_', '-'], " "))
+}
+
+/// With a capital in front.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.trim().chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+pub fn risk(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => "Low",
+        Risk::Medium => "Medium",
+        Risk::High => "High",
+    }
+}
+
+/// With a capital in front and a full stop behind.
+pub fn sentence(text: &str) -> String {
+    let mut out = capital(text);
+    if !out.is_empty() && !out.ends_with(['.', '!', '?', '…', ':']) {
+        out.push('.');
+    }
+    out
+}
+
 /// The last action on a tile: `click Publish`, `key Ctrl+S`.
 pub fn last_action(action: &Action, target: Option<&str>) -> String {
     match action {
-        Action::Key { chord } => format!("key {chord}"),
+        Action::Key { chord } => format!("key {}", key(chord)),
         Action::Launch { program, .. } => format!("start {program}"),
         Action::Click { .. } | Action::Drag { .. } => match target {
             Some(name) if !name.is_empty() => format!("{} {}", action.verb().replace('_', " "), visible(name)),
@@ -215,6 +287,32 @@ mod tests {
         assert_eq!(visible("Привет, Ελλάδα"), "Привет, Ελλάδα");
         assert_eq!(visible("a\nb"), "a¶b");
         assert!(has_unusual("a\u{200B}b") && !has_unusual("Größe – 12 €"));
+    }
+
+    #[test]
+    fn steps_are_said_short() {
+        let long = "Click the button \"Publish, then go\", then the text \"x\" is shown. Because \"it is due.\"";
+        assert_eq!(step(long), "Click the button “Publish, then go”");
+        assert_eq!(step("For each file of \"invoices\" as invoice:"), "For each file of “invoices” as invoice");
+        assert_eq!(step("Type \"GS-1\\tGlassworks\\n\""), "Type “GS-1 → Glassworks”");
+        assert_eq!(rule("external.publish"), "Publish");
+        assert_eq!(sentence("people outside will see it"), "People outside will see it.");
+    }
+
+    #[test]
+    fn a_procedure_that_is_one_loop_counts_rows() {
+        let at = |number, of, turn| StepRef {
+            procedure: "p".parse().expect("a plain name"),
+            line: 1,
+            number,
+            of,
+            text: String::new(),
+            turn,
+        };
+        let row = Some(mz_protocol::Turn { at: 2, of: 3 });
+        assert_eq!(place(&at(1, 1, row)), "row 2 of 3");
+        assert_eq!(place(&at(5, 14, row)), "step 5 of 14 · row 2 of 3");
+        assert_eq!(place(&at(5, 14, None)), "step 5 of 14");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a state looks: its word, its shape, its colour, its place on the wall. In one place, so that all screens agree.
 
 use egui::{Align2, Color32, Painter, Pos2, Shape, Stroke, Vec2, vec2};
-use mz_protocol::{OrderState, PersonId, WorkerState, WorkerView};
+use mz_protocol::{OrderState, PersonId, Snapshot, WorkerState, WorkerView};
 
 use crate::tokens::{Tokens, icon_font};
 
@@ -94,5 +94,34 @@ pub fn paint_mark(painter: &Painter, at: Pos2, mark: Mark, color: Color32) {
             painter.line_segment([at + vec2(-4.0, 0.5), at + vec2(-1.0, 3.5)], line);
             painter.line_segment([at + vec2(-1.0, 3.5), at + vec2(4.5, -3.0)], line);
         }
+    }
+}
+
+/// The counts in the top bar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub working: usize,
+    pub need: usize,
+    pub driven: usize,
+    pub failed: usize,
+    pub idle: usize,
+    pub stopped: usize,
+}
+
+impl Counts {
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let mut counts = Self::default();
+        for worker in &snapshot.workers {
+            let count = match worker.state {
+                WorkerState::NeedsApproval { .. } | WorkerState::NeedsHelp { .. } => &mut counts.need,
+                WorkerState::Driven { .. } => &mut counts.driven,
+                WorkerState::Failed { .. } => &mut counts.failed,
+                WorkerState::Starting | WorkerState::Working => &mut counts.working,
+                WorkerState::Idle => &mut counts.idle,
+                WorkerState::Stopped { .. } => &mut counts.stopped,
+            };
+            *count += 1;
+        }
+        counts
     }
 }

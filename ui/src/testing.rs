@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mz_client::DialError;
 use mz_protocol::{
-    Command, EventRecord, FramePacket, FromEngine, LeaseId, PROTOCOL_VERSION, Push, Response, SavedFile, Size, Snapshot,
-    Timestamp, ToEngine, WorkerId,
+    Command, EventPage, EventRecord, FramePacket, FromEngine, LeaseId, PROTOCOL_VERSION, Push, Response, SavedFile, Size,
+    Snapshot, Timestamp, ToEngine, WorkerId,
 };
 use tungstenite::{Message, WebSocket};
 
@@ -54,12 +55,13 @@ impl FakeEngine {
         let engine = self.clone();
         Box::new(move || {
             if engine.lock().refuse {
-                return Err(io::ErrorKind::ConnectionRefused.into());
+                return Err(DialError::Nobody { place: "there".to_owned() });
             }
-            let (near, far) = UnixStream::pair()?;
+            let fault = |source| DialError::Unreachable { place: "there".to_owned(), source };
+            let (near, far) = UnixStream::pair().map_err(fault)?;
             let served = engine.clone();
-            std::thread::Builder::new().name("fake-engine".to_owned()).spawn(move || served.serve(far))?;
-            Ok(near)
+            std::thread::Builder::new().name("fake-engine".to_owned()).spawn(move || served.serve(far)).map_err(fault)?;
+            Ok(near.into())
         })
     }
 
@@ -196,14 +198,25 @@ impl FakeEngine {
             return (inside.answers.remove(place).map_or(Response::Done, |(_, response)| response), None);
         }
         match command {
-            Command::Events { after, worker, order, limit } => {
+            Command::Events { page, worker, order, limit } => {
                 let fits = |e: &&EventRecord| {
                     let body = &e.event.body;
-                    e.seq > *after
+                    let is_on = match page {
+                        EventPage::After(seq) => e.seq > *seq,
+                        EventPage::Before(seq) => e.seq < *seq,
+                        EventPage::Newest => true,
+                    };
+                    is_on
                         && worker.as_ref().is_none_or(|w| body.worker() == Some(w))
                         && order.as_ref().is_none_or(|o| body.order() == Some(o))
                 };
-                (Response::Events { events: inside.events.iter().filter(fits).take(*limit as usize).cloned().collect() }, None)
+                let mut events: Vec<_> = inside.events.iter().filter(fits).cloned().collect();
+                if !matches!(page, EventPage::After(_)) {
+                    events.reverse();
+                }
+                let more = events.len() > *limit as usize;
+                events.truncate(*limit as usize);
+                (Response::Events { events, more }, None)
             }
             Command::FrameAt { worker, at } => (Response::Frame { at: *at }, Some(still(&mut inside, worker))),
             Command::ApprovalFrame { approval } => {

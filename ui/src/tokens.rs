@@ -50,6 +50,9 @@ pub struct Tokens {
     /// Behind words that lie on a picture.
     pub chip: Color32,
     pub on_chip: Color32,
+    /// The same two on a worker's picture, which is as bright or dark in both themes.
+    pub picture_accent: Color32,
+    pub picture_need: Color32,
 }
 
 impl Tokens {
@@ -73,6 +76,8 @@ impl Tokens {
         scrim: Color32::from_black_alpha(150),
         chip: Color32::from_black_alpha(205),
         on_chip: rgb(0xE7ECF2),
+        picture_accent: rgb(0x3DD6C4),
+        picture_need: rgb(0xFFB224),
     };
 
     pub const LIGHT: Self = Self {
@@ -95,6 +100,8 @@ impl Tokens {
         scrim: Color32::from_black_alpha(140),
         chip: Color32::from_black_alpha(205),
         on_chip: rgb(0xFFFFFF),
+        picture_accent: rgb(0x3DD6C4),
+        picture_need: rgb(0xFFB224),
     };
 
     pub fn of(ui: &egui::Ui) -> &'static Self {

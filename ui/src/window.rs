@@ -1,10 +1,10 @@
 //! The native window around an [`App`].
 
-use std::path::Path;
 use std::sync::Arc;
 
 use eframe::NativeOptions;
 use egui::ViewportBuilder;
+use mz_client::Address;
 
 use crate::app::App;
 use crate::connection::{Link, SocketLink};
@@ -14,17 +14,16 @@ use crate::say::Clock;
 /// What is shown: the app itself, or something that drives it.
 pub type Driver = Box<dyn FnOnce(App) -> Box<dyn eframe::App>>;
 
-/// Opens a window onto the engine at `socket` and returns when it is closed.
+/// Opens a window onto the engine at `address` and returns when it is closed.
 pub fn run(
-    socket: &Path,
+    address: Address,
     prefs: Prefs,
     driver: impl FnOnce(App) -> Box<dyn eframe::App> + 'static,
 ) -> Result<(), eframe::Error> {
-    let socket = socket.to_owned();
     let person = prefs.person();
     open(prefs, Box::new(driver), move |ctx| {
         let ctx = ctx.clone();
-        let link = SocketLink::start(&socket, person, Arc::new(move || ctx.request_repaint()))?;
+        let link = SocketLink::start(address, person, Arc::new(move || ctx.request_repaint()))?;
         Ok(Box::new(link))
     })
 }
@@ -49,7 +48,14 @@ fn open(
         .with_inner_size([1600.0, 900.0])
         .with_min_inner_size([1024.0, 640.0]);
     // glow first: where rendering is in software it is four times faster than wgpu.
-    let options = NativeOptions { viewport, renderer: eframe::Renderer::Glow, multisampling: 0, ..NativeOptions::default() };
+    // No dithering: there are no gradients, and in software each pixel pays for it.
+    let options = NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Glow,
+        multisampling: 0,
+        dithering: false,
+        ..NativeOptions::default()
+    };
     eframe::run_native(
         "mezzanine-console",
         options,

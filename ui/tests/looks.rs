@@ -4,14 +4,14 @@
 
 mod support;
 
-use egui::Theme;
+use egui::{Key, Theme, vec2};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
-use mz_protocol::{Size, Snapshot, WorkerId};
+use mz_protocol::{Push, Size, Snapshot, StopScope, WorkerId, WorkerState};
 use mz_ui::app::Screen;
 use mz_ui::model::EventsOf;
 use mz_ui::sample;
 use mz_ui::testing::FakeEngine;
-use support::{Floor, floor, floor_with, window};
+use support::{Floor, floor, floor_sized, floor_with, window};
 
 /// Letters are drawn a little differently on each machine; a wrong layout moves far more than this.
 fn options() -> SnapshotOptions {
@@ -40,6 +40,138 @@ fn the_wall() {
 #[test]
 fn the_wall_with_sixty_four() {
     both(|results, theme| look(results, &mut floor(sample::floor(64, sample::NOW), theme), "wall_64", theme));
+}
+
+#[test]
+fn the_wall_of_a_small_company() {
+    both(|results, theme| {
+        for count in [1, 4, 16] {
+            let mut floor = floor_sized(sample::floor(count, sample::NOW), theme, vec2(1600.0, 900.0));
+            look(results, &mut floor, &format!("wall_{count}"), theme);
+        }
+    });
+}
+
+/// The smallest window that a manager is likely to have.
+#[test]
+fn all_screens_in_a_small_window() {
+    let mut results = SnapshotResults::new();
+    let theme = Theme::Light;
+    let mut floor = floor_sized(sample::company(), theme, vec2(1280.0, 800.0));
+    look(&mut results, &mut floor, "small_wall", theme);
+    open(&mut floor, "sol");
+    let of = EventsOf::Worker(WorkerId::new("sol").unwrap());
+    floor.until("the events", |app| app.model.events(&of).is_some_and(|events| !events.is_empty()));
+    look(&mut results, &mut floor, "small_worker", theme);
+    floor.go(Screen::Approvals);
+    floor.until("the frame", |app| {
+        app.model.waiting().first().is_some_and(|a| app.model.approval_frame(&a.request.id).is_some())
+    });
+    floor.look_for_a_second();
+    look(&mut results, &mut floor, "small_approvals", theme);
+    floor.go(Screen::Work);
+    floor.click("WO-0162, Poster A2, Failed");
+    floor.draw(20);
+    floor.click("Show as: Table");
+    look(&mut results, &mut floor, "small_work", theme);
+    floor.go(Screen::Reports);
+    floor.until("the report", |app| app.model.report.is_some());
+    look(&mut results, &mut floor, "small_reports", theme);
+    floor.go(Screen::Fleet);
+    look(&mut results, &mut floor, "small_fleet", theme);
+}
+
+#[test]
+fn a_stopped_company_and_a_full_disk() {
+    both(|results, theme| {
+        let mut stopped = sample::company();
+        if let Some(company) = &mut stopped.company {
+            company.stops = vec![StopScope::Company];
+            company.trouble = Some(
+                "The disk is full, so nothing can be written down and all workers are stopped. Free some space under \
+                 /var/lib/mezzanine/companies/atelier and resume."
+                    .to_owned(),
+            );
+        }
+        for worker in &mut stopped.workers {
+            worker.state = WorkerState::Stopped { by_scope: StopScope::Company };
+        }
+        let mut floor = floor_sized(stopped, theme, vec2(1280.0, 800.0));
+        look(results, &mut floor, "stopped", theme);
+        open(&mut floor, "sol");
+        let of = EventsOf::Worker(WorkerId::new("sol").unwrap());
+        floor.until("the events", |app| app.model.events(&of).is_some_and(|events| !events.is_empty()));
+        look(results, &mut floor, "stopped_worker", theme);
+    });
+}
+
+#[test]
+fn an_engine_that_went_away() {
+    both(|results, theme| {
+        let mut floor = floor_sized(sample::company(), theme, vec2(1280.0, 800.0));
+        floor.engine.hang_up(true);
+        floor.until("the news", |app| matches!(app.model.line, mz_ui::model::Line::Down { .. }));
+        look(results, &mut floor, "engine_lost", theme);
+    });
+}
+
+#[test]
+fn dialogs() {
+    both(|results, theme| {
+        let mut floor = floor_sized(sample::company(), theme, vec2(1280.0, 800.0));
+        floor.go(Screen::Approvals);
+        floor.look_for_a_second();
+        for (key, name) in [(Key::V, "veto"), (Key::G, "grant")] {
+            floor.press(key);
+            look(results, &mut floor, &format!("dialog_{name}"), theme);
+            floor.press(Key::Escape);
+        }
+        floor.press(Key::ArrowDown);
+        floor.look_for_a_second();
+        floor.press(Key::E);
+        look(results, &mut floor, "dialog_edit", theme);
+        floor.press(Key::Escape);
+        floor.window.event(egui::Event::Text("?".to_owned()));
+        floor.draw(3);
+        look(results, &mut floor, "dialog_keys", theme);
+        floor.press(Key::Escape);
+        floor.window.event(egui::Event::Text("/".to_owned()));
+        floor.draw(3);
+        look(results, &mut floor, "dialog_find", theme);
+    });
+}
+
+#[test]
+fn a_worker_at_a_row_of_a_loop_and_one_that_is_paused() {
+    both(|results, theme| {
+        let mut floor = floor_with(sample::company(), theme, Vec::new());
+        open(&mut floor, "noor");
+        look(results, &mut floor, "worker_row", theme);
+        let own = StopScope::Worker(WorkerId::new("noor").unwrap());
+        let mut company = sample::company().company.unwrap();
+        company.stops = vec![own.clone()];
+        floor.engine.push(Push::Company { company: Box::new(company) });
+        let mut noor = sample::company().workers.into_iter().find(|w| w.id.as_str() == "noor").unwrap();
+        noor.state = WorkerState::Stopped { by_scope: own.clone() };
+        floor.engine.push(Push::Worker { worker: Box::new(noor) });
+        floor.until("the stop", |app| app.model.is_stopped(&own));
+        floor.draw(20);
+        look(results, &mut floor, "worker_paused", theme);
+    });
+}
+
+#[test]
+fn the_frame_pixel_for_pixel() {
+    both(|results, theme| {
+        let mut floor = floor(sample::company(), theme);
+        floor.go(Screen::Approvals);
+        floor.until("the frame", |app| {
+            app.model.waiting().first().is_some_and(|a| app.model.approval_frame(&a.request.id).is_some())
+        });
+        floor.look_for_a_second();
+        floor.click("Size: 100 %");
+        look(results, &mut floor, "approvals_full", theme);
+    });
 }
 
 #[test]

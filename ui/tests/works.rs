@@ -6,7 +6,9 @@ mod support;
 
 use egui::{Key, Modifiers, Role, Theme};
 use egui_kittest::kittest::Queryable;
-use mz_protocol::{Action, Command, DecisionKind, ExportFormat, Point, Push, Response, StopScope, WorkerId, WorkerState};
+use mz_protocol::{
+    Action, Command, DecisionKind, ExportFormat, OrderState, Point, Push, Response, StopScope, WorkerId, WorkerState,
+};
 use mz_ui::app::Screen;
 use mz_ui::model::{EventsOf, Export, Line};
 use mz_ui::sample;
@@ -332,7 +334,7 @@ fn without_an_engine_the_window_says_where_it_looks() {
     engine.hang_up(true);
     let mut lost = window(engine, Theme::Dark);
     lost.until("the news", |app| matches!(app.model.line, Line::Down { .. }));
-    assert!(lost.sees("The engine does not answer"));
+    assert!(lost.sees("No line to the engine"));
     assert!(lost.sees("/run/user/1000/mezzanine/engine.sock"));
 }
 
@@ -347,4 +349,127 @@ fn a_change_of_state_moves_a_tile_to_the_front() {
     let teo = floor.window.get_by_label("Teo, Needs help").rect();
     let sol = floor.window.get_by_label("Sol, Working").rect();
     assert!(teo.top() < sol.top() || (teo.top() == sol.top() && teo.left() < sol.left()));
+}
+
+#[test]
+fn a_double_click_takes_over_although_the_first_click_opens_the_worker() {
+    let mut floor = usual();
+    let at = floor.window.get_by_label("Ada, Working").rect().center();
+    for _ in 0..2 {
+        for pressed in [true, false] {
+            let button = egui::PointerButton::Primary;
+            floor.window.event(egui::Event::PointerMoved(at));
+            floor.window.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+            floor.draw(1);
+        }
+    }
+    floor.draw(3);
+    assert_eq!(floor.window.state().screen, Screen::Worker(worker("ada")));
+    floor.engine.wait_for("to take over", |c| matches!(c, Command::TakeOver { worker: w } if *w == worker("ada")));
+    let taken = floor.engine.commands().iter().filter(|c| matches!(c, Command::TakeOver { .. })).count();
+    assert_eq!(taken, 1, "two clicks are one wish");
+}
+
+#[test]
+fn whose_worker_waits_for_an_answer_needs_you_on_the_board_too() {
+    let mut company = sample::company();
+    for view in &mut company.orders {
+        if view.order.id.as_str() == "WO-0173" {
+            view.state = OrderState::InProgress;
+        }
+    }
+    let mut floor = floor(company, Theme::Dark);
+    floor.press(Key::Num3);
+    floor.click("WO-0173, Announce the Halo lamp, Needs approval");
+    floor.draw(20);
+    floor.click("Answer the question");
+    assert_eq!(floor.window.state().screen, Screen::Approvals);
+}
+
+#[test]
+fn an_order_is_cancelled_only_with_a_reason() {
+    let mut floor = usual();
+    floor.press(Key::Num3);
+    floor.click("WO-0175, Refund rounding test fails, In progress");
+    floor.draw(20);
+    floor.click("Cancel the work order");
+    floor.click("Cancel it now");
+    let cancelled = |floor: &Floor| floor.engine.commands().iter().any(|c| matches!(c, Command::Cancel { .. }));
+    assert!(!cancelled(&floor), "a cancelled order says why");
+    floor.window.get_by_label("Why is it cancelled?").type_text("The shop moves");
+    floor.draw(3);
+    floor.click("Cancel it now");
+    floor.engine.wait_for("to cancel", |c| matches!(c, Command::Cancel { reason, .. } if reason == "The shop moves"));
+}
+
+#[test]
+fn a_worker_is_paused_and_taken_over_by_keys_and_its_department_stopped() {
+    let mut floor = usual();
+    floor.go(Screen::Worker(worker("sol")));
+    floor.press(Key::P);
+    floor.engine.wait_for("to pause", |c| *c == Command::Stop { scope: StopScope::Worker(worker("sol")) });
+    floor.press(Key::T);
+    floor.engine.wait_for("to take over", |c| matches!(c, Command::TakeOver { worker: w } if *w == worker("sol")));
+    floor.click("More for this worker");
+    floor.click("Stop all of Software");
+    floor
+        .engine
+        .wait_for("to stop", |c| matches!(c, Command::Stop { scope: StopScope::Department(d) } if d.as_str() == "software"));
+}
+
+#[test]
+fn a_worker_in_a_loop_says_at_which_row_it_is() {
+    let mut floor = usual();
+    floor.go(Screen::Worker(worker("noor")));
+    assert!(floor.sees("Procedure · step 2 of 6 · row 9 of 12"));
+    assert!(floor.sees("Row 9 of 12: Type"));
+}
+
+#[test]
+fn the_last_minute_is_played_again_and_rests_when_told() {
+    let mut floor = floor_with(sample::company(), Theme::Dark, sample::events());
+    floor.go(Screen::Worker(worker("sol")));
+    floor.click("Play the last minute");
+    let first = |c: &Command| matches!(c, Command::FrameAt { at, .. } if sample::NOW.since(*at).0 > 50_000);
+    floor.engine.wait_for("for the frame a minute ago", first);
+    floor.draw(60);
+    floor.click("Hold the recording");
+    // Two seconds at four times the speed; nothing moves on after that.
+    let later = |app: &mz_ui::App| match app.model.recorded.get(&worker("sol")) {
+        Some(Ok(recorded)) => (50_000..54_000).contains(&sample::NOW.since(recorded.at).0),
+        _ => false,
+    };
+    floor.until("the frame where it was held", later);
+    floor.draw(60);
+    assert!(later(floor.window.state()));
+    assert!(floor.sees("Play the recording"));
+    floor.press(Key::L);
+    assert!(floor.sees("Live"));
+}
+
+#[test]
+fn a_veto_is_given_with_the_keyboard_alone() {
+    let mut floor = at_approvals();
+    floor.look_for_a_second();
+    floor.press(Key::V);
+    floor.window.event(egui::Event::Text("Wrong price".to_owned()));
+    floor.draw(3);
+    floor.window.key_press_modifiers(Modifiers::CTRL, Key::Enter);
+    floor.draw(3);
+    let wanted = DecisionKind::Veto { reason: "Wrong price".to_owned() };
+    floor.engine.wait_for("to veto", |c| decision(c) == Some(&wanted));
+}
+
+#[test]
+fn a_desktop_of_another_size_is_driven_pixel_for_pixel() {
+    let mut floor = usual();
+    let size = mz_protocol::Size { width: 1600, height: 1200 };
+    floor.go(Screen::Worker(worker("iris")));
+    floor.engine.send_picture(&sample::packet(&worker("iris"), 0, size, 2));
+    floor.until("the other size", |app| app.model.pictures.get(&worker("iris")).is_some_and(|p| p.size == size));
+    floor.window.get_by_label("Desktop of Iris").click();
+    floor.draw(2);
+    let click = floor.engine.wait_for("of a click", |c| matches!(c, Command::Drive { action: Action::Click { .. }, .. }));
+    let Command::Drive { action: Action::Click { at, .. }, .. } = click else { unreachable!() };
+    assert!(at.distance(Point::new(800, 600)) < 3.0, "the middle came as {at:?}");
 }

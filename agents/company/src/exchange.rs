@@ -54,6 +54,14 @@ impl Company {
         fs::rename(&target, to).map_err(unwritten(to))
     }
 
+    /// Every file that `export` would hand on, in order: path, whether it may be run, and what is in it.
+    pub fn each_file(&self, look: &mut dyn FnMut(&str, bool, &[u8])) -> Result<(), ExchangeError> {
+        for (rel, runs) in files(&self.folder)? {
+            look(&rel, runs, &self.folder.read(&rel, MOST_BYTES)?);
+        }
+        Ok(())
+    }
+
     /// Takes a company from a folder or a .zip file into the new folder `into`. Nothing is left there where
     /// the company has faults.
     pub fn import(from: &Path, into: &Path) -> Result<Self, ExchangeError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mz_protocol::{CompanyId, ProcedureId, Timestamp, WorkOrder, WorkerId};
+use mz_protocol::{CompanyId, IdError, ProcedureId, Timestamp, WorkOrder, WorkerId};
 use serde::Deserialize;
 use serde_norway::Value;
 
@@ -22,6 +22,10 @@ const MOST_ENTRIES: usize = 2000;
 /// What one file may bring into a worker's home.
 pub(crate) const MOST_FILES: usize = 5000;
 
+/// Where a company does not say what a core's hour costs it.
+const CORE_HOUR_CENTS: f64 = 5.0;
+const MOST_CORE_HOUR_CENTS: f64 = 1e6;
+
 /// A company that could be read. Whether its parts fit together is for `check` to say.
 #[derive(Debug, Clone)]
 pub struct Company {
@@ -30,6 +34,8 @@ pub struct Company {
     pub description: String,
     /// ISO 4217 code.
     pub currency: String,
+    /// What an hour of one processor core costs, in hundredths of the currency.
+    pub core_hour_cents: f64,
     pub objectives: Vec<ObjectiveSpec>,
     pub departments: Vec<Department>,
     pub workers: Vec<Worker>,
@@ -63,6 +69,7 @@ pub struct HomeFile {
 #[serde(default)]
 struct Ours {
     currency: Option<String>,
+    core_hour_cents: Option<f64>,
     objectives: Vec<Value>,
 }
 
@@ -99,6 +106,15 @@ impl Company {
                 "an ISO 4217 code such as EUR",
             ));
         }
+        let core_hour_cents = ours.core_hour_cents.unwrap_or(CORE_HOUR_CENTS);
+        if !(0.0..=MOST_CORE_HOUR_CENTS).contains(&core_hour_cents) {
+            faults.push(Fault::new(
+                "COMPANY.md",
+                front.line_of("core_hour_cents"),
+                format!("{core_hour_cents} is no price of a core's hour"),
+                format!("hundredths of the currency, from 0 to {MOST_CORE_HOUR_CENTS}, such as 5"),
+            ));
+        }
         let objectives = objectives(goals, "COMPANY.md", front.line_of("objectives"), &mut faults);
         let departments = read_departments(&folder, &mut faults);
         let workers = read_workers(&folder, &departments, &mut faults);
@@ -115,6 +131,7 @@ impl Company {
                 name,
                 description: front.text("description").unwrap_or_default(),
                 currency,
+                core_hour_cents,
                 objectives,
                 departments,
                 workers,
@@ -156,13 +173,13 @@ impl Company {
         }
     }
 
-    /// The orders that the company ships, as of the instant at which they are taken up.
-    pub fn work_orders(&self, created: Timestamp) -> Vec<WorkOrder> {
+    /// The orders of one of the company's days, counted from 1, as of the instant at which they are taken up.
+    pub fn work_orders(&self, day: u32, created: Timestamp) -> Result<Vec<WorkOrder>, IdError> {
         let order = |spec: &OrderSpec| {
             let owner = spec.owner.as_ref().and_then(|owner| self.worker(owner));
             let department = spec.department.clone().or_else(|| owner.map(|owner| owner.department.clone()))?;
             let check = self.outcome_check(&spec.procedure, &spec.check).map_or(&spec.check, |check| &check.name);
-            Some(spec.order(department, check.clone(), created))
+            Some(spec.order(department, check.clone(), day, created))
         };
         self.orders.iter().filter_map(order).collect()
     }

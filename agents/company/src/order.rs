@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use mz_protocol::{DepartmentId, Millis, Objective, ObjectiveId, ProcedureId, Timestamp, WorkOrder, WorkOrderId, WorkerId};
+use mz_protocol::{
+    DepartmentId, IdError, Millis, Objective, ObjectiveId, ProcedureId, Timestamp, WorkOrder, WorkOrderId, WorkerId,
+};
 use serde::Deserialize;
 use serde_norway::Value;
 
@@ -33,6 +35,20 @@ impl ObjectiveSpec {
     }
 }
 
+/// The longest number of an order in a file: the day is put behind it.
+pub(crate) const LONGEST_ID: usize = 56;
+
+/// An order's number on one of the company's days: `WO-0001`, from the second day on `WO-0001.2`.
+pub fn on_day(id: &WorkOrderId, day: u32) -> Result<WorkOrderId, IdError> {
+    if day <= 1 { Ok(id.clone()) } else { WorkOrderId::new(format!("{id}.{day}")) }
+}
+
+/// The day that an order's number tells of.
+pub fn day_of(id: &WorkOrderId) -> u32 {
+    let day = id.as_str().rsplit_once('.').and_then(|(_, day)| day.parse().ok());
+    day.filter(|day| *day > 1).unwrap_or(1)
+}
+
 /// A work order as its file says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderSpec {
@@ -55,14 +71,20 @@ pub struct OrderSpec {
 }
 
 impl OrderSpec {
-    pub(crate) fn order(&self, department: DepartmentId, check: String, created: Timestamp) -> WorkOrder {
+    pub(crate) fn order(
+        &self,
+        department: DepartmentId,
+        check: String,
+        day: u32,
+        created: Timestamp,
+    ) -> Result<WorkOrder, IdError> {
         let due = self.due.map(|due| match due {
             Due::At(at) => at,
             Due::After(span) => created.plus(span),
             Due::Clock(time) => next_at(time, created).unwrap_or(created),
         });
-        WorkOrder {
-            id: self.id.clone(),
+        Ok(WorkOrder {
+            id: on_day(&self.id, day)?,
             title: self.title.clone(),
             department,
             objective: self.objective.clone(),
@@ -70,11 +92,11 @@ impl OrderSpec {
             procedure: self.procedure.clone(),
             inputs: self.inputs.clone(),
             files: self.files.clone(),
-            depends_on: self.depends_on.clone(),
+            depends_on: self.depends_on.iter().map(|id| on_day(id, day)).collect::<Result<_, _>>()?,
             due,
             check,
             created,
-        }
+        })
     }
 }
 
@@ -180,9 +202,9 @@ fn order(value: Value, stem: Option<&str>, text: &str, file: &str, faults: &mut 
     };
     let mut inputs = BTreeMap::new();
     for (name, value) in &written.inputs {
-        match scalar(value) {
+        match input(value) {
             Some(text) => drop(inputs.insert(name.clone(), text)),
-            None => fault(format!("the input {name:?} is no text and no number"), "a text or a number"),
+            None => fault(format!("the input {name:?} is no text and no number"), "a text, a number, or a list of them"),
         }
     }
     let due = written.due.as_deref().map(due);
@@ -209,6 +231,14 @@ fn order(value: Value, stem: Option<&str>, text: &str, file: &str, faults: &mut 
     })
 }
 
+/// A list is one text with a line for each of its entries.
+fn input(value: &Value) -> Option<String> {
+    match value {
+        Value::Sequence(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|lines| lines.join("\n")),
+        one => scalar(one),
+    }
+}
+
 fn due(text: &str) -> Option<Due> {
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
@@ -233,6 +263,17 @@ fn due(text: &str) -> Option<Due> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_tell_the_day() -> Result<(), IdError> {
+        let first = WorkOrderId::new("WO-0001")?;
+        assert_eq!((on_day(&first, 1)?, day_of(&first)), (first.clone(), 1));
+        let second = on_day(&first, 2)?;
+        assert_eq!((second.as_str(), day_of(&second)), ("WO-0001.2", 2));
+        let long = WorkOrderId::new("W".repeat(LONGEST_ID))?;
+        assert_eq!(day_of(&on_day(&long, 1_000_000)?), 1_000_000);
+        Ok(())
+    }
 
     #[test]
     fn due_reads_as_people_write_it() {

@@ -19,12 +19,10 @@ pub struct ServiceSpec {
     pub description: String,
     /// Host path of `services/<id>`.
     pub folder: PathBuf,
-    /// argv that runs in the foreground, or that returns once the service runs by itself.
+    /// argv that runs in the foreground and ends upon SIGTERM.
     pub start: Vec<String>,
     /// argv that exits with 0 once the service answers. Without one: once it listens.
     pub ready: Option<Vec<String>>,
-    /// argv that ends it. Without one: SIGTERM to what `start` began.
-    pub stop: Option<Vec<String>>,
     pub listens: Option<Listen>,
     /// Names under which the broker offers it to workers.
     pub hosts: Vec<String>,
@@ -36,13 +34,14 @@ pub struct ServiceSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listen {
-    /// On 127.0.0.1; 0 lets the caller choose one.
+    /// On 127.0.0.1, never 0.
     Tcp(u16),
     /// Relative to the service's data folder.
     Unix(String),
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Written {
     name: Option<String>,
     #[serde(default)]
@@ -50,7 +49,6 @@ struct Written {
     command: Option<Words>,
     start: Option<Words>,
     ready: Option<Words>,
-    stop: Option<Words>,
     listens: Option<WrittenListen>,
     #[serde(default)]
     hosts: Vec<String>,
@@ -77,6 +75,7 @@ impl Words {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WrittenListen {
     tcp: Option<Value>,
     unix: Option<String>,
@@ -84,9 +83,8 @@ struct WrittenListen {
 
 /// Reads `services/<slug>/SERVICE.yaml`.
 ///
-/// With `command`, the service is one script, and `start`, `ready` and `stop` are the words that follow it
-/// (`start` without a key; `ready` and `stop` only where they are written). Without `command` each is a
-/// whole command of its own.
+/// With `command`, the service is one script, and `start` and `ready` are the words that follow it (`start` without a
+/// key; `ready` only where it is written). Without `command` each is a whole command of its own.
 pub(crate) fn service(folder: &Folder, slug: &str, faults: &mut Vec<Fault>) -> Option<ServiceSpec> {
     let file = format!("services/{slug}/SERVICE.yaml");
     let text = folder
@@ -116,7 +114,7 @@ pub(crate) fn service(folder: &Folder, slug: &str, faults: &mut Vec<Fault>) -> O
             .map(|words| program(command.iter().flatten().cloned().chain(words).collect()))
             .filter(|argv| !argv.is_empty())
     };
-    let (start, ready, stop) = (whole(written.start), whole(written.ready), whole(written.stop));
+    let (start, ready) = (whole(written.start), whole(written.ready));
     let start = start.or_else(|| command.clone().map(program)).unwrap_or_else(|| {
         faults.push(Fault::new(&file, 1, "there is nothing to start", "command: [./run.sh], or start: [./run.sh, start]"));
         Vec::new()
@@ -141,7 +139,6 @@ pub(crate) fn service(folder: &Folder, slug: &str, faults: &mut Vec<Fault>) -> O
         folder: host,
         start,
         ready,
-        stop,
         listens,
         hosts: written.hosts,
         packages: written.packages,
@@ -151,8 +148,7 @@ pub(crate) fn service(folder: &Folder, slug: &str, faults: &mut Vec<Fault>) -> O
 
 fn parse_listen(listen: WrittenListen) -> Option<Listen> {
     match (listen.tcp, listen.unix) {
-        (Some(Value::Number(port)), None) => u16::try_from(port.as_u64()?).ok().map(Listen::Tcp),
-        (Some(Value::String(text)), None) if text == "any" || text == "auto" => Some(Listen::Tcp(0)),
+        (Some(Value::Number(port)), None) => u16::try_from(port.as_u64()?).ok().filter(|port| *port != 0).map(Listen::Tcp),
         (None, Some(path)) if !path.is_empty() && !path.split('/').any(|part| part == "..") => Some(Listen::Unix(path)),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mz_protocol::WorkOrderId;
 
 use crate::fault::nearest;
-use crate::order::OrderSpec;
+use crate::order::{LONGEST_ID, OrderSpec, day_of};
 use crate::{Company, Fault, Worker};
 
 pub(crate) fn faults(company: &Company) -> Vec<Fault> {
@@ -101,7 +101,7 @@ fn services(company: &Company, faults: &mut Vec<Fault>) {
                 ));
             }
         }
-        if let Some(listen @ crate::Listen::Tcp(port @ 1..)) = &service.listens {
+        if let Some(listen @ crate::Listen::Tcp(port)) = &service.listens {
             if let Some((_, other)) = listens.iter().find(|(known, _)| *known == listen) {
                 faults.push(Fault::new(&file, 0, format!("{other} listens on port {port} too"), "a port of its own"));
             }
@@ -120,6 +120,10 @@ fn services(company: &Company, faults: &mut Vec<Fault>) {
 
 fn order(company: &Company, order: &OrderSpec, faults: &mut Vec<Fault>) {
     let mut fault = |what: String, expected: String| faults.push(Fault::new(&order.file, order.line, what, expected));
+    if day_of(&order.id) > 1 || order.id.as_str().len() > LONGEST_ID {
+        let expected = format!("at most {LONGEST_ID} characters, and no \".2\" at the end: that is how its days are told apart");
+        fault(format!("{} cannot be the number of an order", order.id), expected);
+    }
     let owner = order.owner.as_ref().and_then(|owner| company.worker(owner));
     match (&order.owner, owner) {
         (Some(id), None) => fault(format!("the owner {id} is no worker"), workers(company)),

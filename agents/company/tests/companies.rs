@@ -80,7 +80,7 @@ fn a_whole_company_loads() {
     );
     assert_eq!((mira.limits.memory_mib, mira.programs[0].command[2].as_str()), (900, "{args}"));
     assert_eq!(company.workers[1].reports_to.as_ref().map(WorkerId::as_str), Some("mira"));
-    let orders = company.work_orders(Timestamp(1000));
+    let orders = company.work_orders(1, Timestamp(1000)).unwrap();
     assert_eq!(
         (orders[0].id.as_str(), orders[0].department.as_str(), orders[0].check.as_str()),
         ("WO-0001", "finance", "paid")
@@ -91,10 +91,7 @@ fn a_whole_company_loads() {
     assert_eq!(files, ["payments.xlsx", "invoices/a.pdf", "invoices/b.pdf"]);
     let bank = &company.services[0];
     let script = dir.path().canonicalize().unwrap().join("services/bank/run.py").display().to_string();
-    assert_eq!(
-        (bank.start.clone(), bank.ready.clone(), bank.stop.clone()),
-        (vec![script.clone()], Some(vec![script, "ready".into()]), None)
-    );
+    assert_eq!((bank.start.clone(), bank.ready.clone()), (vec![script.clone()], Some(vec![script, "ready".into()])));
     assert_eq!((bank.listens.clone(), bank.env["DEBUG"].as_str()), (Some(Listen::Tcp(8081)), "1"));
     let pay = ProcedureId::new("pay").unwrap();
     assert!(company.outcome_check(&pay, "").is_some() && company.outcome_check(&pay, "sent").is_none());
@@ -107,6 +104,8 @@ fn what_does_not_fit_is_told() {
     for (path, from, to, said) in [
         ("COMPANY.md", "currency: SEK", "currency: crowns", "\"crowns\" is no currency"),
         ("COMPANY.md", "agentcompanies/v1", "agentcompanies/v9", "the schema is"),
+        ("services/bank/SERVICE.yaml", "name: Bank", "stop: [kill]\nname: Bank", "unknown field `stop`"),
+        ("services/bank/SERVICE.yaml", "tcp: 8081", "tcp: 0", "listens cannot be read"),
         ("COMPANY.md", "slug: try", "slug: a/b", "not a valid company name"),
         (
             "teams/finance/TEAM.md",

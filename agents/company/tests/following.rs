@@ -103,6 +103,19 @@ fn loops_give_rows_and_files() {
 }
 
 #[test]
+fn a_step_inside_of_a_loop_says_which_row_it_is_at() {
+    let mut run =
+        run("1. For each file of \"invoices\" as f:\n   1. Type \"{f.name}\".\n   2. Press F5.\n2. Type \"end\".", &[]);
+    let mut places = Vec::new();
+    while let Next::Waypoint(waypoint) = run.next(&nothing) {
+        let step = &waypoint.step;
+        places.push((step.number, step.turn.map(|turn| (turn.at, turn.of)), step.behind_permille(), step.passed_permille()));
+    }
+    let row = |at, behind| (1, Some((at, 2)), behind, behind);
+    assert_eq!(places, [row(1, 0), row(1, 0), row(2, 250), row(2, 250), (2, None, 500, 1000)]);
+}
+
+#[test]
 fn what_is_read_lives_as_long_as_its_turn() {
     let steps = "1. For each file of \"invoices\" as f:\n   1. Read the cell B2 as total.\n   2. If {total} is \"5\":\n      1. Type \"{f.name} {total}\".\n2. Type \"{total}\".";
     let mut run = run(steps, &[]);

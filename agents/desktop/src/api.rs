@@ -14,7 +14,7 @@ use crate::hand::Hand;
 #[derive(Debug, Clone)]
 pub struct DesktopSpec {
     pub worker: WorkerId,
-    /// Distinct for each worker on the machine, 0 to 749: the host's user ids follow from it.
+    /// Distinct for each worker of the engine, counted from 0.
     pub number: u16,
     pub size: Size,
     /// Folder of the host that becomes the private home. Made when it is not there, kept after the stop.

@@ -1,21 +1,24 @@
 use std::io;
+use std::path::PathBuf;
 
 /// Why a desktop did not do what was asked. Each says what was tried, on what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DesktopError {
+    #[error("this machine lets no ordinary program make user namespaces, which every desktop needs ({detail}); {fix}")]
+    NoUserNamespaces { detail: String, fix: String },
     #[error(
-        "this machine lets no ordinary program make user namespaces ({detail}): allow them (sysctl user.max_user_namespaces, \
-         kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or use the vm runtime"
+        "{engines} engines of root run on this machine, and there are user ids for no more: end one (mezzanine down). Its lock is \
+         in {}", folder.display()
     )]
-    NoUserNamespaces { detail: String },
+    NoUsers { engines: u32, folder: PathBuf },
     #[error("{program} is not installed: apt install {package}")]
     ProgramMissing { program: String, package: String },
     #[error("the program {name:?} is not among those of this worker's role: {known}")]
     UnknownProgram { name: String, known: String },
     #[error("the program inside the desktops, mezzanine-desktop, was not found in {tried}: set MEZZANINE_DESKTOP to its path")]
     NoInnerProgram { tried: String },
-    #[error("desktop number {0} cannot be used: it is taken on this machine or not below 750")]
-    Number(u16),
+    #[error("desktop number {number} cannot be used: it is taken by this engine or not below {most}")]
+    Number { number: u16, most: u16 },
     #[error("a desktop of {width}x{height} pixels cannot be made: use 64 to 8192 on each side")]
     BadSize { width: u16, height: u16 },
     #[error("{step} failed: {source}")]

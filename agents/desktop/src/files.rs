@@ -141,15 +141,15 @@ fn refused(rel: &str, error: &io::Error) -> DesktopError {
     DesktopError::File { path: rel.chars().take(200).collect(), why }
 }
 
-/// Bytes that the regular files below hold on disk, counted up to `most_entries` names.
-pub(crate) fn disk_used(path: &Path, most_entries: usize) -> u64 {
+/// Bytes that the regular files below hold on disk; none where there are more than `most_entries` names.
+pub(crate) fn disk_used(path: &Path, most_entries: usize) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     let (mut folders, mut total, mut entries) = (vec![path.to_owned()], 0, 0);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             entries += 1;
             if entries > most_entries {
-                return total;
+                return None;
             }
             // Of a link its own size, not that of where it leads.
             let Ok(meta) = entry.metadata() else { continue };
@@ -159,7 +159,7 @@ pub(crate) fn disk_used(path: &Path, most_entries: usize) -> u64 {
             }
         }
     }
-    total
+    Some(total)
 }
 
 #[cfg(test)]
@@ -167,6 +167,14 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn too_many_names_are_not_taken_for_little() {
+        let folder = tempfile::tempdir().unwrap();
+        (0..3).for_each(|i| std::fs::write(folder.path().join(i.to_string()), vec![1; 4096]).unwrap());
+        assert_eq!(disk_used(folder.path(), 3), Some(3 * 4096));
+        assert_eq!(disk_used(folder.path(), 2), None);
+    }
 
     #[test]
     fn no_link_leads_out() {

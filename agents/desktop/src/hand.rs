@@ -12,6 +12,7 @@ use crate::error::DesktopError;
 use crate::feed::{Frame, FrameFeed, TileSet};
 use crate::keymap::{Keymap, SHIFT, keysym_of};
 use crate::screen::{Display, DisplayAddress, Screen};
+use crate::witness::Witness;
 
 /// The smallest piece of input: a stop falls between two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,18 @@ pub enum Atom {
     Char(char),
 }
 
+/// The two parts of a look at the whole screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub capture: Duration,
+    /// Of all of it with an earlier picture.
+    pub compare: Duration,
+}
+
 /// The hand on one desktop's mouse and keyboard. There is one for each desktop, and it cannot be copied: whoever
 /// owns it decides what is done there. All is let go when it is dropped.
 pub struct Hand {
+    address: DisplayAddress,
     display: Display,
     root: Window,
     size: Size,
@@ -46,6 +56,8 @@ pub struct Hand {
     feed: FrameFeed,
     /// Keys and buttons that are down, in the order of pressing.
     down: Vec<(u8, u8)>,
+    /// The X server serves nobody else.
+    holds: bool,
 }
 
 impl Hand {
@@ -58,7 +70,7 @@ impl Hand {
         let keymap = Keymap::read(&display)?;
         let screen = Mutex::new(Screen::attach(&display, size)?);
         let root = display.setup().roots[0].root;
-        Ok(Self { display, root, size, keymap, screen, feed, down: Vec::new() })
+        Ok(Self { address: address.clone(), display, root, size, keymap, screen, feed, down: Vec::new(), holds: false })
     }
 
     /// Does it; it is with the X server when this returns.
@@ -89,7 +101,31 @@ impl Hand {
             }
             Atom::Char(letter) => self.letter(letter)?,
         }
+        if !matches!(atom, Atom::Move(_)) {
+            self.let_screen_go();
+        }
         self.finish()
+    }
+
+    /// The X server serves this hand alone until its next press: what programs have asked for before a freeze cannot
+    /// change the screen between a look at it and the input. To be held for milliseconds; live pictures wait too.
+    pub fn hold_screen(&mut self) -> Result<(), DesktopError> {
+        self.display.grab_server().map_err(|error| DesktopError::display("holding the screen still", error))?;
+        self.holds = true;
+        self.finish()
+    }
+
+    pub fn let_screen_go(&mut self) {
+        if std::mem::take(&mut self.holds) {
+            // A dead X server holds nothing.
+            let _ = self.display.ungrab_server();
+            let _ = self.display.flush();
+        }
+    }
+
+    /// Somebody who sees what this hand does.
+    pub fn witness(&self) -> Result<Witness, DesktopError> {
+        Witness::new(&self.address)
     }
 
     /// Lets go of every key and button.
@@ -109,14 +145,15 @@ impl Hand {
         Ok(Frame { seq, captured: now_us(), size: self.size, pixels: screen.pixels(), changed: Vec::new() })
     }
 
-    /// How long one look takes: the capture, and the comparison of all of it with an earlier picture. For benchmarks.
-    pub fn measure_look(&self, previous: &Frame) -> Result<Duration, DesktopError> {
+    /// How long one look takes. For benchmarks.
+    pub fn measure_look(&self, previous: &Frame) -> Result<Look, DesktopError> {
         let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = TileSet::empty(screen.grid());
         let begun = Instant::now();
         screen.capture(&self.display, self.size.rect())?;
+        let capture = begun.elapsed();
         screen.differing(&previous.pixels, &mut changed);
-        Ok(begun.elapsed())
+        Ok(Look { capture, compare: begun.elapsed() - capture })
     }
 
     fn letter(&mut self, letter: char) -> Result<(), DesktopError> {
@@ -163,6 +200,7 @@ impl Hand {
 
 impl Drop for Hand {
     fn drop(&mut self) {
+        self.let_screen_go();
         if !self.down.is_empty() {
             self.release_all();
         }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails there.
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use mz_protocol::{Size, WorkerId};
 
 const PAGE: &str = "<title>Orders</title><body style='background:#205080'><h1>Open orders</h1><button>Approve</button>";
 
-fn start(folder: &Path, number: u16) -> (Box<dyn Desktop>, Hand) {
+fn start(folder: &Path) -> (Box<dyn Desktop>, Hand) {
     let program = |name: &str, command: &[&str]| Program {
         name: name.into(),
         command: command.iter().map(|part| (*part).to_owned()).collect(),
@@ -28,7 +30,7 @@ fn start(folder: &Path, number: u16) -> (Box<dyn Desktop>, Hand) {
     ];
     let spec = DesktopSpec {
         worker: WorkerId::new("mira").unwrap(),
-        number,
+        number: 0,
         size: Size::DESKTOP,
         home: folder.join("home"),
         run_dir: folder.join("run"),
@@ -37,15 +39,15 @@ fn start(folder: &Path, number: u16) -> (Box<dyn Desktop>, Hand) {
         proxy: None,
         env: Vec::new(),
     };
-    ProcessRuntime::new().start(spec).unwrap()
+    ProcessRuntime::open().unwrap().start(spec).unwrap()
 }
 
 #[test]
 fn the_process_runtime_conforms() {
     let folder = tempfile::tempdir().unwrap();
-    let runtime = ProcessRuntime::new();
+    let runtime = ProcessRuntime::open().unwrap();
     runtime.check().unwrap();
-    let results = conformance(&runtime, folder.path(), 100);
+    let results = conformance(&runtime, folder.path());
     let mut failed = Vec::new();
     for (name, result) in results {
         match result {
@@ -59,7 +61,7 @@ fn the_process_runtime_conforms() {
 #[test]
 fn a_browser_keeps_its_own_sandbox_and_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
-    let (desktop, _hand) = start(folder.path(), 60);
+    let (desktop, _hand) = start(folder.path());
     desktop.put_file("orders.html", PAGE.as_bytes()).unwrap();
     let launched = Instant::now();
     desktop.launch("chromium", &["/home/worker/orders.html".into()]).unwrap();
@@ -100,8 +102,7 @@ fn a_browser_keeps_its_own_sandbox_and_can_be_read() {
 fn owner() {
     let Some(folder) = std::env::var_os("MEZZANINE_TEST_FOLDER") else { return };
     let folder = Path::new(&folder);
-    let number = std::env::var("MEZZANINE_TEST_NUMBER").unwrap().parse().unwrap();
-    let (desktop, _hand) = start(folder, number);
+    let (desktop, _hand) = start(folder);
     desktop.launch("mousepad", &[]).unwrap();
     until("the editor", || desktop.processes().iter().any(|process| process.name == "mousepad").then_some(())).unwrap();
     if std::env::var_os("MEZZANINE_TEST_FREEZE").is_some() {
@@ -113,11 +114,11 @@ fn owner() {
     }
 }
 
-fn nothing_outlives_its_owner(number: u16, freeze: Option<&str>) {
+fn nothing_outlives_its_owner(freeze: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "owner", "--ignored"]).stdout(Stdio::null()).env("MEZZANINE_TEST_FOLDER", folder.path());
-    command.env("MEZZANINE_TEST_NUMBER", number.to_string()).envs(freeze.map(|value| ("MEZZANINE_TEST_FREEZE", value)));
+    command.envs(freeze.map(|value| ("MEZZANINE_TEST_FREEZE", value)));
     let mut owner = command.spawn().unwrap();
     let up = until("the owner's desktop", || folder.path().join("up").exists().then_some(()));
     let family = descendants(owner.id());
@@ -137,12 +138,46 @@ fn nothing_outlives_its_owner(number: u16, freeze: Option<&str>) {
 
 #[test]
 fn nothing_outlives_a_killed_owner() {
-    nothing_outlives_its_owner(61, None);
+    nothing_outlives_its_owner(None);
 }
 
 #[test]
 fn nothing_frozen_outlives_a_killed_owner() {
-    nothing_outlives_its_owner(62, Some("1"));
+    nothing_outlives_its_owner(Some("1"));
+}
+
+/// This program as a user without any rights, who can read it wherever it was built. None where it is one already.
+fn ordinary(folder: &Path, runtime: &ProcessRuntime) -> Option<Command> {
+    // An id that is nobody else's for as long as the runtime lives.
+    let uid = runtime.user_of(0)?;
+    let own = std::env::current_exe().unwrap();
+    let inner = own.ancestors().skip(1).map(|folder| folder.join("mezzanine-desktop")).find(|path| path.is_file()).unwrap();
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    for (file, name) in [(&own, "conformance"), (&inner, "mezzanine-desktop")] {
+        std::fs::copy(file, folder.join(name)).unwrap();
+        std::fs::set_permissions(folder.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let home = folder.join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(uid), Some(uid)).unwrap();
+    let mut command = Command::new(folder.join("conformance"));
+    command.uid(uid).gid(uid).current_dir(&home).env_clear().env("PATH", "/usr/bin:/bin");
+    command.env("HOME", &home).env("TMPDIR", &home);
+    Some(command)
+}
+
+#[test]
+fn desktops_of_an_ordinary_user_conform() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = ProcessRuntime::open().unwrap();
+    let Some(mut command) = ordinary(folder.path(), &runtime) else {
+        println!("not run: the other tests run as an ordinary user already");
+        return;
+    };
+    let tests = ["the_process_runtime_conforms", "nothing_outlives_a_killed_owner", "nothing_frozen_outlives_a_killed_owner"];
+    let output = command.args(["--exact", "--test-threads", "1", "--nocapture"]).args(tests).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("3 passed"), "{said}");
 }
 
 /// The descendants of a process with the times of their start.

@@ -78,9 +78,9 @@ fn answer(house: &Arc<House>, person: &PersonId, command: Command, push: &dyn Fn
             Ok(Response::Grant { grant }.into())
         }
         Command::RevokeGrant { grant } => floor.revoke_grant(&grant, person).map(done),
-        Command::Events { after, limit, worker, order } => {
-            let events = floor.events(after, limit.min(1000), worker.as_ref(), order.as_ref()).map_err(problem)?;
-            Ok(Response::Events { events }.into())
+        Command::Events { page, limit, worker, order } => {
+            let (events, more) = house.page(page, limit, worker, order).map_err(internal)?;
+            Ok(Response::Events { events, more }.into())
         }
         Command::FrameAt { worker, at } => house.frame_at(&worker, at),
         Command::Report { scope, period } => {

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use mz_company::{Company, day_of};
 use mz_protocol::{
     ApprovalId, ApprovalState, ApprovalView, Decision, DecisionKind, EventBody, ExportFormat, Millis, OrderState, Period,
-    PersonId, ReportScope, Snapshot, Timestamp,
+    PersonId, ReportScope, Snapshot, Timestamp, WorkOrderId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DayArgs;
-use crate::house::{self, House};
+use crate::house::{self, Begin, House};
 use crate::paths::Paths;
 use crate::{clock, commands};
 
@@ -62,30 +63,38 @@ enum Choice {
 impl Decisions {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the decisions in {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is not a file of decisions", path.display()))
+        let decisions: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not a file of decisions", path.display()))?;
+        let number = decisions.decision.iter().position(|rule| rule.decide == Choice::Edit && rule.text.is_none());
+        match number {
+            Some(number) => bail!("{}: decision {} edits without a text to put there", path.display(), number + 1),
+            None => Ok(decisions),
+        }
     }
 
-    /// What no rule covers is vetoed: no answer is a no.
-    fn decide(&self, view: &ApprovalView) -> Decision {
+    fn rule(&self, view: &ApprovalView) -> Option<&DecisionRule> {
         let proposal = &view.request.proposal;
         let has = |part: &Option<String>, whole: &str| {
             part.as_ref().is_none_or(|part| whole.to_lowercase().contains(&part.to_lowercase()))
         };
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        let rule = self.decision.iter().find(|rule| {
+        self.decision.iter().find(|rule| {
             is(&rule.rule, &view.request.rule)
                 && is(&rule.worker, proposal.worker.as_str())
                 && is(&rule.department, proposal.department.as_str())
                 && has(&rule.target, &proposal.target_name)
                 && has(&rule.application, &proposal.application)
-        });
+        })
+    }
+
+    /// What no rule covers is vetoed: no answer is a no.
+    fn decide(&self, view: &ApprovalView, rule: Option<&DecisionRule>) -> Decision {
         let no = |why: &str| DecisionKind::Veto { reason: why.to_owned() };
         let kind = match rule {
-            None => no("no rule of the decisions file covers this"),
+            None => no(&unanswered(view)),
             Some(rule) => match (rule.decide, &rule.text) {
                 (Choice::Approve, _) => DecisionKind::Approve,
-                (Choice::Edit, Some(text)) => DecisionKind::Edit { text: text.clone() },
-                (Choice::Edit, None) => no("the decisions file edits without saying what to"),
+                (Choice::Edit, text) => DecisionKind::Edit { text: text.clone().unwrap_or_default() },
                 (Choice::Veto, _) => no(rule.reason.as_deref().unwrap_or("vetoed by the decisions file")),
             },
         };
@@ -98,6 +107,21 @@ impl Decisions {
             looked: LOOK,
         }
     }
+}
+
+fn unanswered(view: &ApprovalView) -> String {
+    let (request, proposal) = (&view.request, &view.request.proposal);
+    let target = match proposal.target_name.as_str() {
+        "" => String::new(),
+        target => format!(" at “{target}”"),
+    };
+    format!(
+        "no decision of the file covers what {} asked: {}{target} in {} (rule {})",
+        proposal.worker,
+        proposal.action.verb(),
+        proposal.application,
+        request.rule
+    )
 }
 
 #[derive(Debug, Serialize)]
@@ -129,6 +153,13 @@ struct OrderSummary {
     vetoed: bool,
 }
 
+impl OrderSummary {
+    /// Its outcome check passed, or the decisions file vetoed it.
+    fn passed(&self) -> bool {
+        self.state == OrderState::Done || self.vetoed
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct ApprovalSummary {
     id: String,
@@ -139,18 +170,18 @@ struct ApprovalSummary {
     seconds_waited: f64,
 }
 
-/// Runs the day; the exit code is 0 only when every outcome check passed or the file vetoed its order.
-pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitCode> {
+/// Runs the day, a new one where the last one is over; the exit code is 0 only when every outcome check passed or the file vetoed its order.
+pub fn run(company: Company, paths: Paths, args: &DayArgs, out: &Path) -> anyhow::Result<ExitCode> {
     let decisions = match &args.decide {
         Some(path) => Decisions::load(path)?,
         None if args.headless => bail!("a headless day needs decisions: name a file with --decide"),
         None => bail!("say --headless, or open the console with `mezzanine open`"),
     };
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    let out = args.out.canonicalize()?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let out = out.canonicalize()?;
     let begun = clock::now();
     let ledger = paths.ledger();
-    let summary = house::with_engine(company, paths, |house| {
+    let summary = house::with_engine(company, paths, Begin::NewDay, |house| {
         let mut day = Day {
             house,
             decisions: &decisions,
@@ -158,6 +189,7 @@ pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitC
             pictures: args.pictures,
             first_seen: HashMap::new(),
             decided: HashSet::new(),
+            unanswered: HashSet::new(),
         };
         day.until_done(Duration::from_secs(args.minutes * 60))?;
         day.export(begun)?;
@@ -176,7 +208,23 @@ pub fn run(company: &Path, paths: Paths, args: &DayArgs) -> anyhow::Result<ExitC
     for order in &summary.orders {
         println!("{:<9} {:<12?} {}/{} points  {}", order.id, order.state, order.points, order.points_possible, order.title);
     }
-    println!("Summary, reports and ledger are in {}", out.display());
+    for order in summary.orders.iter().filter(|order| !order.passed()) {
+        eprintln!("{} did not pass: {}", order.id, order.reason.as_deref().unwrap_or("the day ended before it did"));
+    }
+    if let Some(problem) = &summary.ledger_problem {
+        eprintln!("The ledger is not sound: {problem}");
+    }
+    println!("The day is in {}. Worth opening:", out.display());
+    for (file, what) in [
+        ("summary.json", "each order with its checkpoints, and each decision"),
+        ("reports/productivity.html", "the figures of the day; beside it as PDF, XLSX, CSV and JSON"),
+        ("console/end", "the console's screens at the end of the day; beside it those at questions"),
+        ("ledger", "everything that happened: `mezzanine audit verify --ledger` checks it"),
+    ] {
+        if out.join(file).exists() {
+            println!("  {file:<26} {what}");
+        }
+    }
     Ok(if summary.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -187,6 +235,8 @@ struct Day<'a> {
     pictures: bool,
     first_seen: HashMap<ApprovalId, Timestamp>,
     decided: HashSet<ApprovalId>,
+    /// Orders with a question that no decision of the file covers.
+    unanswered: HashSet<WorkOrderId>,
 }
 
 impl Day<'_> {
@@ -223,8 +273,12 @@ impl Day<'_> {
                 self.take_pictures("approval");
             } else if now.since(self.first_seen[id]) >= LOOK {
                 self.decided.insert(id.clone());
+                let rule = self.decisions.rule(view);
                 // One that has become stale in the meantime is asked anew.
-                let _ = self.house.floor.decide(self.decisions.decide(view));
+                let taken = self.house.floor.decide(self.decisions.decide(view, rule)).is_ok();
+                if taken && rule.is_none() {
+                    self.unanswered.extend(view.request.proposal.order.clone());
+                }
             }
         }
         // Nobody is here to help: what is stuck counts as not done.
@@ -264,9 +318,11 @@ impl Day<'_> {
     fn summary(&self, begun: Timestamp) -> anyhow::Result<Summary> {
         let snapshot = self.house.floor.snapshot();
         let counts = self.counts()?;
+        let today = house::today(&snapshot.orders);
         let orders: Vec<OrderSummary> = snapshot
             .orders
             .iter()
+            .filter(|view| day_of(&view.order.id) == today)
             .map(|view| {
                 let report = view.outcome.clone().unwrap_or_default();
                 let (actions, interventions) = counts.get(view.order.id.as_str()).copied().unwrap_or_default();
@@ -285,6 +341,7 @@ impl Day<'_> {
                     interventions,
                     remarks: view.remarks.clone(),
                     vetoed: view.state == OrderState::Cancelled
+                        && !self.unanswered.contains(&view.order.id)
                         && view.reason.as_deref().is_some_and(|why| why.starts_with("vetoed: ")),
                 }
             })
@@ -292,9 +349,9 @@ impl Day<'_> {
         Ok(Summary {
             company: snapshot.company.map(|company| company.name).unwrap_or_default(),
             seconds: clock::now().since(begun).0 as f64 / 1000.0,
-            passed: !orders.is_empty() && orders.iter().all(|order| order.state == OrderState::Done || order.vetoed),
+            passed: !orders.is_empty() && orders.iter().all(OrderSummary::passed),
             orders,
-            approvals: snapshot.approvals.iter().map(approval_summary).collect(),
+            approvals: snapshot.approvals.iter().filter(|view| view.request.asked >= begun).map(approval_summary).collect(),
             ledger_events: 0,
             ledger_problem: None,
         })
@@ -303,7 +360,8 @@ impl Day<'_> {
     /// Actions and interventions by order.
     fn counts(&self) -> anyhow::Result<BTreeMap<String, (u32, u32)>> {
         let mut counts: BTreeMap<String, (u32, u32)> = BTreeMap::new();
-        for record in self.house.floor.all_events()? {
+        let kinds = vec!["action_done", "help_given"];
+        for record in self.house.events(&mz_ledger::Filter { kinds, ..mz_ledger::Filter::all() })? {
             let Some(order) = record.event.body.order() else { continue };
             let (actions, interventions) = counts.entry(order.to_string()).or_default();
             match record.event.body {

@@ -4,29 +4,30 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mz_company::Seen;
-use mz_desktop::{Desktop, Frame};
-use mz_gate::{Facts, PendingText, Permit, Proposed};
+use mz_desktop::{Desktop, DesktopError, Frame};
+use mz_gate::{Facts, PendingText, Permit, PermitKind, Proposed};
 use mz_protocol::{
     Action, ActionResult, Actor, ApprovalRequest, ApprovalState, Condition, DepartmentId, Digest, EventBody, Millis,
-    OrderState, Point, Proposal, Rect, Risk, RoleId, Scene, States, StepResult, TypedText, Verdict, Waypoint, WorkOrder,
-    WorkOrderId, WorkerId,
+    OrderState, Point, Proposal, Rect, Risk, RoleId, Scene, States, TypedText, Verdict, Waypoint, WorkOrder, WorkOrderId,
+    WorkerId,
 };
 use mz_scene::{SceneBuilder, digest, holds};
 
 use crate::clock;
-use crate::dispatch::{DispatchError, Dispatcher, Judged};
+use crate::dispatch::{DispatchError, Dispatcher, Judged, Sent};
+use crate::effort::{Given, Sight};
 use crate::floor::{Floor, FloorError};
 use crate::reflex::{Aim, Intent, focus_aim};
 use crate::worker::{Ended, Missed};
-
-pub use crate::dispatch::Sent;
+use crate::workplace::{OutOfPatience, Patience, Workplace};
 
 /// The accessibility tree must come within this time; a desktop that takes longer hangs.
 const TREE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a screen must stand still before it counts as settled, and how long one waits for that.
 const STILL: Duration = Duration::from_millis(60);
 const SETTLE_DEADLINE: Duration = Duration::from_millis(1200);
+/// A screen that is being drawn is read when it stands still, or after this time: reading takes the programs' time too.
+const DRAWN: Duration = Duration::from_millis(500);
 /// With no change on the screen, the tree is still read again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The screen's answer to an action is awaited this long before it counts as unverifiable.
@@ -49,28 +50,19 @@ pub struct Desk {
     dispatcher: Arc<Dispatcher>,
     last_host: Box<dyn Fn() -> Option<String> + Send>,
     scenes: SceneBuilder,
-    scene: Option<Arc<Scene>>,
+    looked: Option<Looked>,
     order: Option<WorkOrderId>,
     /// What stands in the lines that are being typed.
     pending: PendingText,
 }
 
-/// How long one may wait for a waypoint; restarts with each action that was sent.
-#[derive(Debug)]
-pub struct Patience {
-    span: Duration,
-    until: Instant,
-    seen: u64,
-}
-
-/// The time that a waypoint had is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfPatience;
-
-impl Patience {
-    pub fn restart(&mut self) {
-        self.until = Instant::now() + self.span;
-    }
+/// One reading of the screen. It stands for the next ones too, for as long as the picture is the same, nothing was sent
+/// and it is not time to look again anyway.
+struct Looked {
+    scene: Arc<Scene>,
+    /// The newest picture when the reading began.
+    picture: Arc<Frame>,
+    begun: Instant,
 }
 
 impl Desk {
@@ -82,71 +74,74 @@ impl Desk {
         last_host: Box<dyn Fn() -> Option<String> + Send>,
     ) -> Self {
         let scenes = SceneBuilder::new(desktop.size());
-        Self { seat, floor, desktop, dispatcher, last_host, scenes, scene: None, order: None, pending: PendingText::new() }
+        Self { seat, floor, desktop, dispatcher, last_host, scenes, looked: None, order: None, pending: PendingText::new() }
     }
 
     pub fn begin(&mut self, order: &WorkOrder) {
         self.order = Some(order.id.clone());
     }
+}
 
-    pub fn worker(&self) -> WorkerId {
+impl Workplace for Desk {
+    fn worker(&self) -> WorkerId {
         self.seat.worker.clone()
     }
 
-    /// Waits while the worker is stopped or driven by a human. An error means that the order is over.
-    pub fn safe_point(&mut self) -> Result<(), Ended> {
+    fn safe_point(&mut self) -> Result<(), Ended> {
         loop {
+            if let Some(order) = &self.order
+                && self.floor.order_state(order) == Some(OrderState::Cancelled)
+            {
+                return Err(Ended::Cancelled);
+            }
             if let Err(why) = self.desktop.alive() {
                 return Err(Ended::Lost { why });
             }
             if self.floor.is_shutting_down() {
                 return Err(Ended::Lost { why: "the engine is shutting down".to_owned() });
             }
-            if let Some(order) = &self.order
-                && self.floor.order_state(order) == Some(OrderState::Cancelled)
-            {
-                return Err(Ended::Cancelled);
-            }
             if self.floor.may_act(&self.seat) {
                 return Ok(());
             }
+            self.looked = None;
             self.floor.wait_for_change(Duration::from_millis(500));
         }
     }
 
-    /// Reads the screen.
-    pub fn look(&mut self) -> Result<Arc<Scene>, String> {
-        let tree = self.desktop.tree(TREE_DEADLINE).map_err(|error| self.desktop.alive().err().unwrap_or(error.to_string()))?;
+    fn look(&mut self) -> Result<Arc<Scene>, Ended> {
+        if let Some(last) = &self.looked
+            && last.picture.seq == self.picture().seq
+            && last.begun.elapsed() < LOOK_AGAIN
+        {
+            return Ok(Arc::clone(&last.scene));
+        }
+        let (picture, begun) = (self.drawn(), Instant::now());
+        let gone = |error: DesktopError| Ended::Lost { why: self.desktop.alive().err().unwrap_or(error.to_string()) };
+        let tree = self.desktop.tree(TREE_DEADLINE).map_err(gone)?;
         let scene = self.scenes.update(&tree, clock::now());
-        self.scene = Some(Arc::clone(&scene));
+        self.looked = Some(Looked { scene: Arc::clone(&scene), picture, begun });
         Ok(scene)
     }
 
-    pub fn seen<'a>(&'a self, scene: &'a Scene) -> Look<'a> {
-        Look { scene, desktop: self.desktop.as_ref() }
+    fn picture(&self) -> Arc<Frame> {
+        self.desktop.frames().latest()
     }
 
-    pub fn window_titles(&self) -> Vec<String> {
-        self.scene.iter().flat_map(|scene| scene.windows.iter().map(|window| window.title.clone())).collect()
+    fn holds(&self, scene: &Scene, condition: &Condition) -> bool {
+        let file = |path: &str| self.desktop.get_file(path).is_ok_and(|bytes| !bytes.is_empty());
+        holds(scene, condition, &file)
     }
 
-    pub fn patience(&self, waypoint: &Waypoint) -> Patience {
+    fn patience(&self, waypoint: &Waypoint) -> Patience {
         let span = match waypoint.verb {
             mz_protocol::Verb::Check => CHECK_TIMEOUT,
             _ => Duration::from(waypoint.timeout),
         };
-        Patience { span, until: Instant::now() + span, seen: self.desktop.frames().latest().seq }
+        Patience::new(span, self.picture().seq)
     }
 
-    /// Of the whole screen.
-    pub fn screen_digest(&self, scene: &Scene) -> Result<Digest, String> {
-        let frame = self.desktop.frames().latest();
-        Ok(digest(&frame.pixels, frame.size, scene.size.rect()))
-    }
-
-    /// Returns when the screen has changed or it is time to look again; an error means that patience is over.
-    pub fn wait_for_change(&mut self, patience: &mut Patience) -> Result<(), OutOfPatience> {
-        let left = patience.until.saturating_duration_since(Instant::now());
+    fn wait_for_change(&mut self, patience: &mut Patience) -> Result<(), OutOfPatience> {
+        let left = patience.left();
         if left.is_zero() {
             return Err(OutOfPatience);
         }
@@ -156,53 +151,22 @@ impl Desk {
         Ok(())
     }
 
-    /// Waits until what the step promised can be seen.
-    pub fn check_postcondition(&mut self, waypoint: &Waypoint, patience: &mut Patience) -> Result<(), Missed> {
-        let Some(condition) = &waypoint.postcondition else { return self.remark(waypoint) };
-        loop {
-            self.safe_point().map_err(Missed::End)?;
-            let scene = self.look().map_err(|why| Missed::End(Ended::Lost { why }))?;
-            if self.seen(&scene).holds(condition) {
-                return self.remark(waypoint);
-            }
-            let why = format!("I do not see that {}", describe(condition));
-            self.wait_for_change(patience).map_err(|OutOfPatience| Missed::Retry { why })?;
-        }
+    fn dispatch(&mut self, waypoint: &Waypoint, intent: Intent, scene: &Arc<Scene>) -> Result<Given, Missed> {
+        let given = self.act(waypoint, intent, scene);
+        // What was seen before is not what there is now.
+        self.looked = None;
+        given
     }
 
-    /// After an interruption: is what the step promised there already?
-    pub fn already_there(&mut self, waypoint: &Waypoint) -> Result<bool, Ended> {
-        self.safe_point()?;
-        let Some(condition) = &waypoint.postcondition else { return Ok(false) };
-        let scene = self.look().map_err(|why| Ended::Lost { why })?;
-        Ok(self.seen(&scene).holds(condition))
+    fn driven(&self) -> u64 {
+        self.floor.driven(&self.seat.worker)
     }
 
-    fn remark(&mut self, waypoint: &Waypoint) -> Result<(), Missed> {
-        if let (mz_protocol::Verb::Flag { remark }, Some(order)) = (&waypoint.verb, &self.order) {
-            let body = EventBody::Flagged { worker: self.worker(), order: order.clone(), remark: remark.clone() };
-            self.note(vec![body]).map_err(Missed::End)?;
-        }
-        Ok(())
-    }
-
-    /// Puts events of this worker into the ledger.
-    pub fn note(&self, bodies: Vec<EventBody>) -> Result<(), Ended> {
+    fn note(&self, bodies: Vec<EventBody>) -> Result<(), Ended> {
         self.floor.record(Actor::Worker(self.worker()), bodies).map_err(lost)
     }
 
-    pub fn end_step(&self, order: &WorkOrder, waypoint: &Waypoint, begun: Instant, result: StepResult) -> Result<(), Ended> {
-        self.note(vec![EventBody::StepEnded {
-            worker: self.worker(),
-            order: order.id.clone(),
-            step: waypoint.step.clone(),
-            took: Millis(begun.elapsed().as_millis() as u64),
-            result,
-        }])
-    }
-
-    /// Asks a person and waits until one has helped. An error means that the order ended instead.
-    pub fn ask_for_help(&mut self, order: &WorkOrder, why: &str) -> Result<(), Ended> {
+    fn ask_for_help(&mut self, order: &WorkOrder, why: &str) -> Result<(), Ended> {
         self.floor.ask_for_help(&self.seat.worker, &order.id, why).map_err(lost)?;
         while self.floor.order_state(&order.id) == Some(OrderState::NeedsHelp) {
             if let Err(why) = self.desktop.alive() {
@@ -213,29 +177,79 @@ impl Desk {
             }
             self.floor.wait_for_change(Duration::from_millis(500));
         }
+        self.looked = None;
         self.safe_point()
     }
+}
 
+impl Desk {
     /// Takes an intent through the gate and onto the desktop.
-    pub fn dispatch(&mut self, waypoint: &Waypoint, intent: Intent, scene: &Scene) -> Result<Sent, Missed> {
+    fn act(&mut self, waypoint: &Waypoint, intent: Intent, scene: &Arc<Scene>) -> Result<Given, Missed> {
         let mut intent = intent;
+        let looked = self.looked.as_ref().map(|last| Arc::clone(&last.picture));
+        let mut edited = false;
         if let Action::Click { at, .. } = intent.action {
             // The pointer rests on the target before the screen is kept, since buttons light up under it.
             self.hover(waypoint, at, &intent, scene)?;
         }
         loop {
             let frame = self.settled(intent.aim.as_ref().map(|aim| aim.region))?;
+            if matches!(intent.action, Action::Key { .. } | Action::Type { .. }) {
+                self.same_window(scene, frame.seq)?;
+            } else {
+                self.same_target(scene, &intent, looked.as_deref(), &frame)?;
+            }
             let (proposal, facts) = self.proposal(waypoint, &intent.action, intent.aim.as_ref(), scene, &frame);
             match self.floor.propose(proposal.clone(), facts, &frame).map_err(|error| Missed::End(lost(error)))? {
-                Proposed::Allowed(permit) => return self.carry_out(permit, &proposal),
+                Proposed::Allowed(permit) => {
+                    let answered = is_answered(&permit);
+                    let sent = self.carry_out(permit, &proposal)?;
+                    return Ok(Given { sent, edited, answered, before: Sight { frame, scene: Arc::clone(scene) } });
+                }
                 Proposed::Refused(_) => return Err(Missed::LookAgain),
                 Proposed::Denied(verdict) => return Err(Missed::End(Ended::NeedsHelp { why: forbidden(&verdict) })),
                 Proposed::Waiting(request) => match self.wait_for_decision(&request)? {
-                    Answered::Approved => return self.redeem(&request),
-                    Answered::Edited(text) => intent.action = Action::Type { text: TypedText::Plain(text) },
+                    Answered::Approved => {
+                        let sent = self.redeem(&request)?;
+                        let before = Sight { frame, scene: Arc::clone(scene) };
+                        return Ok(Given { sent, edited, answered: true, before });
+                    }
+                    Answered::Edited(text) => {
+                        intent.action = Action::Type { text: TypedText::Plain(text) };
+                        edited = true;
+                    }
                 },
             }
         }
+    }
+
+    /// Keys go to the window that is active when they arrive: where the screen has changed since the look, it must still
+    /// be the same one.
+    fn same_window(&mut self, scene: &Scene, picture: u64) -> Result<(), Missed> {
+        if self.looked.as_ref().is_some_and(|last| last.picture.seq == picture) {
+            return Ok(());
+        }
+        let now = self.look().map_err(Missed::End)?;
+        let active = |scene: &Scene| scene.active_window().map(|window| (window.application.clone(), window.title.clone()));
+        if active(&now) == active(scene) { Ok(()) } else { Err(Missed::LookAgain) }
+    }
+
+    /// A page may have moved since the look: what lies under the pointer must still be what was aimed at.
+    fn same_target(&mut self, scene: &Scene, intent: &Intent, looked: Option<&Frame>, now: &Frame) -> Result<(), Missed> {
+        let Some((aim, element)) = intent.aim.as_ref().and_then(|aim| Some((aim, scene.element(aim.element?)?))) else {
+            return Ok(());
+        };
+        let pixels = |frame: &Frame| digest(&frame.pixels, frame.size, element.bounds);
+        if looked.is_some_and(|looked| looked.size == now.size && pixels(looked) == pixels(now)) {
+            return Ok(());
+        }
+        let fresh = self.look().map_err(Missed::End)?;
+        let window =
+            |scene: &Scene| scene.window_at(aim.point).map(|window| (window.application.clone(), window.title.clone()));
+        let same = fresh
+            .element(element.id)
+            .is_some_and(|found| found.role == element.role && found.name == element.name && found.bounds.contains(aim.point));
+        if same && window(&fresh) == window(scene) { Ok(()) } else { Err(Missed::LookAgain) }
     }
 
     /// Brings the pointer to its target: an action that no person is asked about.
@@ -247,6 +261,19 @@ impl Desk {
             Proposed::Denied(verdict) => Err(Missed::End(Ended::NeedsHelp { why: forbidden(&verdict) })),
             Proposed::Waiting(_) | Proposed::Refused(_) => Err(Missed::LookAgain),
         }
+    }
+
+    /// The newest picture, once the screen stands still.
+    fn drawn(&self) -> Arc<Frame> {
+        let feed = self.desktop.frames();
+        let deadline = Instant::now() + DRAWN;
+        let mut frame = feed.latest();
+        while Instant::now() < deadline
+            && let Some(newer) = feed.wait_newer(frame.seq, STILL)
+        {
+            frame = newer;
+        }
+        frame
     }
 
     /// The target's pixels, once they stand still.
@@ -356,11 +383,11 @@ impl Desk {
     fn redeem(&mut self, request: &ApprovalRequest) -> Result<Sent, Missed> {
         // What the gate keeps is what was shown, and what is sent.
         let proposal = &request.proposal;
-        let frozen = Frozen::new(&*self.desktop).map_err(|why| Missed::End(Ended::Lost { why }))?;
+        let frozen = Frozen::new(&*self.desktop, &self.dispatcher).map_err(|why| Missed::End(Ended::Lost { why }))?;
         let frame = self.dispatcher.screenshot().map_err(|error| Missed::End(Ended::Lost { why: error.to_string() }))?;
         let now = digest(&frame.pixels, frame.size, proposal.region);
         let redeemed = self.floor.redeem(&request.id, &self.seat.worker, &proposal.action, now);
-        let Ok(permit) = redeemed.map_err(|error| Missed::End(lost(error)))? else { return Err(Missed::LookAgain) };
+        let Some(permit) = redeemed.map_err(|error| Missed::End(lost(error)))? else { return Err(Missed::LookAgain) };
         let (begun, before) = (Instant::now(), self.desktop.frames().latest().seq);
         let binding = permit.binding();
         let sent = self.dispatcher.send(permit, judged(proposal)).map_err(dispatch_lost);
@@ -386,7 +413,9 @@ impl Desk {
         rule: &str,
     ) -> Result<Sent, Missed> {
         self.remember_typed(proposal, sent);
-        let changed = self.desktop.frames().wait_newer(before, ANSWER).is_some();
+        // A program that starts answers later, with its window.
+        let starts = matches!(proposal.action, Action::Launch { .. });
+        let changed = !starts && self.desktop.frames().wait_newer(before, ANSWER).is_some();
         let outcome = match (sent, changed) {
             (Sent::Whole, true) => ActionResult::Confirmed,
             (Sent::Whole, false) => ActionResult::Unverifiable,
@@ -434,55 +463,34 @@ enum Answered {
     Edited(String),
 }
 
-/// A desktop that stands still until this is dropped.
-struct Frozen<'a>(&'a dyn Desktop);
+/// A desktop that stands still until this is dropped: its programs are frozen, and what they had asked of the X server
+/// waits from here to the first press.
+struct Frozen<'a> {
+    desktop: &'a dyn Desktop,
+    dispatcher: &'a Dispatcher,
+}
 
 impl<'a> Frozen<'a> {
-    fn new(desktop: &'a dyn Desktop) -> Result<Self, String> {
+    fn new(desktop: &'a dyn Desktop, dispatcher: &'a Dispatcher) -> Result<Self, String> {
         desktop.freeze().map_err(|error| error.to_string())?;
-        Ok(Self(desktop))
+        let frozen = Self { desktop, dispatcher };
+        dispatcher.hold_screen().map_err(|error| error.to_string())?;
+        Ok(frozen)
     }
 }
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.0.thaw() {
+        self.dispatcher.let_screen_go();
+        if let Err(error) = self.desktop.thaw() {
             tracing::error!("a desktop stays frozen: {error}");
         }
     }
 }
 
-/// What the procedure may ask about the screen.
-pub struct Look<'a> {
-    scene: &'a Scene,
-    desktop: &'a dyn Desktop,
-}
-
-impl Seen for Look<'_> {
-    fn holds(&self, condition: &Condition) -> bool {
-        let file = |path: &str| self.desktop.get_file(path).is_ok_and(|bytes| !bytes.is_empty());
-        holds(self.scene, condition, &file)
-    }
-}
-
-fn describe(condition: &Condition) -> String {
-    let target = |target: &mz_protocol::Target| match (&target.role, &target.label, &target.cell) {
-        (_, _, Some(cell)) => format!("cell {cell}"),
-        (Some(role), Some(label), _) => format!("the {role:?} \u{201c}{label}\u{201d}").to_lowercase(),
-        (_, Some(label), _) => format!("\u{201c}{label}\u{201d}"),
-        (Some(role), None, _) => format!("a {role:?}").to_lowercase(),
-        _ => "it".to_owned(),
-    };
-    match condition {
-        Condition::Appears { target: t } => format!("{} is there", target(t)),
-        Condition::Gone { target: t } => format!("{} is gone", target(t)),
-        Condition::Text { text } => format!("the screen says \u{201c}{text}\u{201d}"),
-        Condition::NoText { text } => format!("\u{201c}{text}\u{201d} has gone from the screen"),
-        Condition::Title { text } => format!("the window is called \u{201c}{text}\u{201d}"),
-        Condition::Value { target: t, text } => format!("{} holds \u{201c}{text}\u{201d}", target(t)),
-        Condition::File { path } => format!("the file {path} exists"),
-        Condition::Not { condition } => format!("it is otherwise than that {}", describe(condition)),
-    }
+/// A person has approved it, or granted actions like it.
+fn is_answered(permit: &Permit) -> bool {
+    matches!(permit.kind(), PermitKind::Agent { approval, grant, .. } if approval.is_some() || grant.is_some())
 }
 
 fn lost(error: FloorError) -> Ended {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mz_desktop::{Atom, Desktop, DesktopError, Frame, Hand};
+use mz_desktop::{Atom, Desktop, DesktopError, Frame, Hand, Witness};
 use mz_gate::{Permit, PermitKind, SecretError, SecretStore, binding};
 use mz_protocol::{Action, Button, Chord, Digest, Modifiers, Point, Rect, TypedText, WorkerId};
 
@@ -99,6 +99,20 @@ impl Dispatcher {
     /// The screen now, also while the desktop is frozen.
     pub fn screenshot(&self) -> Result<Frame, DesktopError> {
         self.hand.lock().unwrap_or_else(PoisonError::into_inner).screenshot()
+    }
+
+    /// From here to the first press, or until it is let go, the screen does not change.
+    pub fn hold_screen(&self) -> Result<(), DesktopError> {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner).hold_screen()
+    }
+
+    pub fn let_screen_go(&self) {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner).let_screen_go();
+    }
+
+    /// Somebody who sees what input reaches the desktop. Waits while an action is being carried out.
+    pub fn witness(&self) -> Result<Witness, DesktopError> {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner).witness()
     }
 
     /// Lets go of every key and button when a human hands back.

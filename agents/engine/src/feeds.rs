@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::ws::Message;
 use mz_desktop::{Frame, FrameFeed};
-use mz_protocol::{ErrorCode, FramePacket, FromEngine, Problem, Push, Rect, Response, Size, TilePatch, WorkerId};
+use mz_protocol::{ErrorCode, EventSeq, FramePacket, FromEngine, Problem, Push, Rect, Response, Size, TilePatch, WorkerId};
 use tokio::sync::mpsc;
 
 use crate::house::House;
@@ -21,6 +21,7 @@ pub const PICTURES: usize = 4;
 
 /// The streams of one connection; they end when it is dropped.
 pub struct Feeds {
+    house: Arc<House>,
     outbox: mpsc::Sender<Message>,
     picture_box: mpsc::Sender<Message>,
     pictures: Option<Watching>,
@@ -33,24 +34,29 @@ struct Watching {
 }
 
 impl Feeds {
-    pub fn new(outbox: mpsc::Sender<Message>, picture_box: mpsc::Sender<Message>) -> Self {
-        Self { outbox, picture_box, pictures: None, following: None }
+    pub fn new(house: Arc<House>, outbox: mpsc::Sender<Message>, picture_box: mpsc::Sender<Message>) -> Self {
+        Self { house, outbox, picture_box, pictures: None, following: None }
     }
 
-    /// Sends the snapshot and then every change.
-    pub fn follow(&mut self, house: &Arc<House>) -> Response {
+    /// Answers command `id`, and then sends the snapshot and every change, in this order.
+    pub fn follow(&mut self, id: u64) -> Result<(), Problem> {
         if let Some(old) = self.following.take() {
             old.store(true, Ordering::Relaxed);
         }
         let over = Arc::new(AtomicBool::new(false));
         self.following = Some(Arc::clone(&over));
-        let (house, outbox) = (Arc::clone(house), self.outbox.clone());
-        let thread = std::thread::Builder::new().name("changes".to_owned()).spawn(move || send_changes(&house, &outbox, &over));
-        started(thread.map(drop))
+        let (house, outbox) = (Arc::clone(&self.house), self.outbox.clone());
+        let send = move || {
+            let done = to_text(&FromEngine::Response { id, response: Response::Done });
+            if outbox.blocking_send(done).is_ok() {
+                send_changes(&house, &outbox, &over);
+            }
+        };
+        std::thread::Builder::new().name("changes".to_owned()).spawn(send).map(drop).map_err(|error| not_started(&error))
     }
 
     /// Replaces the workers whose pictures are sent.
-    pub fn watch(&mut self, house: &Arc<House>, workers: &[WorkerId], divisor: u8) -> Response {
+    pub fn watch(&mut self, workers: &[WorkerId], divisor: u8) -> Response {
         if !matches!(divisor, 1 | 2 | 4) {
             return Response::Failed {
                 problem: Problem::new(ErrorCode::BadRequest, "pictures come at 1, 1/2 or 1/4 of their size"),
@@ -59,9 +65,10 @@ impl Feeds {
         self.stop_pictures();
         let over = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
-        for worker in workers.iter().take(256) {
+        // One feed for each worker that there is, however often it is named.
+        for worker in self.house.company.workers.iter().map(|worker| &worker.id).filter(|id| workers.contains(id)) {
             let stream = Stream {
-                house: Arc::clone(house),
+                house: Arc::clone(&self.house),
                 worker: worker.clone(),
                 divisor: u16::from(divisor),
                 picture_box: self.picture_box.clone(),
@@ -69,7 +76,10 @@ impl Feeds {
             };
             match std::thread::Builder::new().name(format!("feed-{worker}")).spawn(move || stream.run()) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => return started(Err(error)),
+                Err(error) => {
+                    over.store(true, Ordering::Relaxed);
+                    return Response::Failed { problem: not_started(&error) };
+                }
             }
         }
         self.pictures = Some(Watching { over, _threads: threads });
@@ -92,28 +102,38 @@ impl Drop for Feeds {
     }
 }
 
-fn started(result: std::io::Result<()>) -> Response {
-    match result {
-        Ok(()) => Response::Done,
-        Err(error) => Response::Failed { problem: Problem::new(ErrorCode::Internal, format!("cannot start a feed: {error}")) },
-    }
+fn not_started(error: &std::io::Error) -> Problem {
+    Problem::new(ErrorCode::Internal, format!("cannot start a feed: {error}"))
 }
 
 fn send_changes(house: &House, outbox: &mpsc::Sender<Message>, over: &AtomicBool) {
-    let (snapshot, changes) = house.floor.subscribe();
-    if outbox.blocking_send(push(Push::Snapshot { snapshot: Box::new(snapshot) })).is_err() {
-        return;
-    }
-    while !over.load(Ordering::Relaxed) && !outbox.is_closed() {
-        match changes.recv_timeout(PATIENCE) {
-            Ok(change) => {
-                if outbox.blocking_send(push(change)).is_err() {
-                    return;
-                }
+    // What a follower has for certain: taken before the snapshot, so that nothing lies between the two.
+    let mut last = house.newest_event().unwrap_or(EventSeq(0));
+    loop {
+        let (snapshot, changes) = house.floor.subscribe();
+        if outbox.blocking_send(push(Push::Snapshot { snapshot: Box::new(snapshot) })).is_err() {
+            return;
+        }
+        loop {
+            if over.load(Ordering::Relaxed) || outbox.is_closed() {
+                return;
             }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
-            // Too slow: the floor has let go of us. Start over from a fresh snapshot.
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return send_changes(house, outbox, over),
+            match changes.recv_timeout(PATIENCE) {
+                Ok(change) => {
+                    if let Push::Event { record } = &change {
+                        last = record.seq;
+                    }
+                    if outbox.blocking_send(push(change)).is_err() {
+                        return;
+                    }
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        // Too slow: the floor has let go of us. Say so, and start over.
+        if outbox.blocking_send(push(Push::Resync { after: last })).is_err() {
+            return;
         }
     }
 }

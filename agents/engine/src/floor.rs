@@ -3,19 +3,20 @@
 
 mod manage;
 mod orders;
+mod storage;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mz_desktop::Frame;
-use mz_gate::{Facts, Gate, Permit, Policy, Proposed, Step, StopSwitch, Unredeemed};
+use mz_gate::{Facts, Gate, Permit, Policy, Pressed, Proposed, Step, StopSwitch};
 use mz_ledger::{Filter, Ledger, LedgerError, Picture};
 use mz_protocol::{
-    Action, Actor, ApprovalId, ApprovalState, Digest, Event, EventBody, EventRecord, EventSeq, Proposal, Push, Snapshot,
-    Verdict, WorkOrderId, WorkerId,
+    Action, Actor, ApprovalId, ApprovalState, DepartmentId, Digest, Event, EventBody, Proposal, Push, Snapshot, Verdict,
+    WorkOrderId, WorkerId,
 };
 
 use crate::clock;
@@ -41,6 +42,7 @@ pub struct Floor {
     state: Mutex<State>,
     changed: Condvar,
     switch: StopSwitch,
+    departments: BTreeMap<DepartmentId, Vec<WorkerId>>,
     shutting_down: AtomicBool,
 }
 
@@ -54,8 +56,22 @@ struct State {
     edits: HashMap<ApprovalId, String>,
     /// Orders that a worker is at right now.
     live: HashSet<WorkOrderId>,
-    /// Why nothing can be recorded any more.
-    broken: Option<String>,
+    /// Inputs of persons, for each desktop.
+    driven: HashMap<WorkerId, u64>,
+    /// Held while the disk has little room: nobody acts, and what happens is still written.
+    low: Option<Pressed>,
+    /// Set while nothing can be written.
+    broken: Option<Broken>,
+    /// What the gate has done and the ledger could not take: written before anything else once it can.
+    owed: Vec<Event>,
+}
+
+/// Why nothing can be recorded.
+struct Broken {
+    why: String,
+    /// Room on the disk mends it.
+    for_room: bool,
+    _pressed: Pressed,
 }
 
 impl Floor {
@@ -67,6 +83,10 @@ impl Floor {
         }
         let ended = gate.restore(clock::now(), &events);
         let switch = gate.switch();
+        let mut departments = BTreeMap::<_, Vec<_>>::new();
+        for view in &views.snapshot.workers {
+            departments.entry(view.department.clone()).or_default().push(view.id.clone());
+        }
         let state = State {
             ledger,
             gate,
@@ -75,9 +95,18 @@ impl Floor {
             followers: Vec::new(),
             edits: HashMap::new(),
             live: HashSet::new(),
+            driven: HashMap::new(),
+            low: None,
             broken: None,
+            owed: Vec::new(),
         };
-        let floor = Self { state: Mutex::new(state), changed: Condvar::new(), switch, shutting_down: AtomicBool::new(false) };
+        let floor = Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            switch,
+            departments,
+            shutting_down: AtomicBool::new(false),
+        };
         floor.record(Actor::Engine, ended.events)?;
         Ok(floor)
     }
@@ -124,7 +153,7 @@ impl Floor {
 
     pub fn shut_down(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
-        self.switch.press_all();
+        self.switch.press_all().for_good();
         self.changed.notify_all();
     }
 
@@ -135,7 +164,7 @@ impl Floor {
     /// Whether this worker may act: not stopped, and nobody drives its desktop.
     pub fn may_act(&self, seat: &Seat) -> bool {
         let state = self.lock();
-        state.broken.is_none()
+        state.may_work()
             && state.gate.is_stopped(&seat.worker, &seat.department).is_none()
             && state.gate.driver(&seat.worker).is_none()
     }
@@ -152,17 +181,21 @@ impl Floor {
         self.settle(&mut state, by, step)
     }
 
-    /// Right before an approved action is sent: `screen` is the digest of a capture of the frozen desktop.
+    /// Right before an approved action is sent: `screen` is the digest of a capture of the frozen desktop. None where
+    /// the approval does not hold, or nobody may act.
     pub fn redeem(
         &self,
         approval: &ApprovalId,
         worker: &WorkerId,
         action: &Action,
         screen: Digest,
-    ) -> Result<Result<Permit, Unredeemed>, FloorError> {
+    ) -> Result<Option<Permit>, FloorError> {
         let mut state = self.lock();
+        if !state.may_work() {
+            return Ok(None);
+        }
         let step = state.gate.redeem(clock::now(), approval, action, screen);
-        self.settle(&mut state, Actor::Worker(worker.clone()), step)
+        Ok(self.settle(&mut state, Actor::Worker(worker.clone()), step)?.ok())
     }
 
     pub fn worker_gone(&self, worker: &WorkerId) -> Result<(), FloorError> {
@@ -197,41 +230,8 @@ impl Floor {
         self.lock().views.set_steps(worker, steps);
     }
 
-    pub fn events(
-        &self,
-        after: EventSeq,
-        limit: u32,
-        worker: Option<&WorkerId>,
-        order: Option<&WorkOrderId>,
-    ) -> Result<Vec<EventRecord>, FloorError> {
-        let filter = Filter { after, limit, worker: worker.cloned(), order: order.cloned(), ..Filter::all() };
-        Ok(self.lock().ledger.events(&filter)?)
-    }
-
-    pub fn all_events(&self) -> Result<Vec<EventRecord>, FloorError> {
-        Ok(self.lock().ledger.events(&Filter::all())?)
-    }
-
     pub fn evidence(&self, digest: Digest) -> Result<Picture, FloorError> {
         Ok(self.lock().ledger.get_frame(digest)?)
-    }
-
-    /// Work stands still until there is room again. Said in memory only, since nothing can be written.
-    pub fn storage_is_full(&self, why: &str) {
-        let mut state = self.lock();
-        self.broke(&mut state, why);
-    }
-
-    /// Tries whether the ledger takes events again.
-    pub fn storage_has_room(&self) {
-        let mut state = self.lock();
-        if state.broken.take().is_some() {
-            if let Some(company) = &mut state.views.snapshot.company {
-                company.trouble = None;
-            }
-            state.gate.set_switches();
-            self.show_company(&mut state);
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -242,31 +242,40 @@ impl Floor {
         match state.ledger.put_frame(&frame.pixels, frame.size) {
             Ok(digest) => Ok(digest),
             Err(error) => {
-                self.broke(state, &error.to_string());
+                self.broke(state, &error);
                 Err(error.into())
             }
         }
     }
 
-    /// The gate's rule: the events are written before the result is acted on.
+    /// The gate's rule: the events are written before the result is acted on. What cannot be written now is owed,
+    /// since the gate has moved already.
     fn settle<T>(&self, state: &mut State, by: Actor, step: Step<T>) -> Result<T, FloorError> {
-        self.write(state, by, step.events)?;
-        Ok(step.result)
+        let events = stamped(by, step.events);
+        match self.append(state, &events) {
+            Ok(()) => Ok(step.result),
+            Err(error) => {
+                state.owe(events);
+                Err(error)
+            }
+        }
     }
 
     fn write(&self, state: &mut State, by: Actor, bodies: Vec<EventBody>) -> Result<(), FloorError> {
-        if bodies.is_empty() {
+        self.append(state, &stamped(by, bodies))
+    }
+
+    fn append(&self, state: &mut State, events: &[Event]) -> Result<(), FloorError> {
+        if events.is_empty() {
             return Ok(());
         }
-        if let Some(why) = &state.broken {
-            return Err(FloorError::Broken(why.clone()));
+        if let Some(broken) = &state.broken {
+            return Err(FloorError::Broken(broken.why.clone()));
         }
-        let at = clock::now();
-        let events: Vec<Event> = bodies.into_iter().map(|body| Event { at, by: by.clone(), body }).collect();
-        let records = match state.ledger.append(&events) {
+        let records = match state.ledger.append(events) {
             Ok(records) => records,
             Err(error) => {
-                self.broke(state, &error.to_string());
+                self.broke(state, &error);
                 return Err(error.into());
             }
         };
@@ -279,21 +288,24 @@ impl Floor {
         Ok(())
     }
 
-    fn broke(&self, state: &mut State, why: &str) {
-        self.switch.press_all();
-        state.broken = Some(why.to_owned());
-        if let Some(company) = &mut state.views.snapshot.company {
-            company.trouble = Some(format!("All workers stand still: {why}."));
-        }
-        self.show_company(state);
-    }
-
     fn show_company(&self, state: &mut State) {
         if let Some(company) = state.views.snapshot.company.clone() {
             tell(&mut state.followers, &[Push::Company { company: Box::new(company) }]);
         }
         self.changed.notify_all();
     }
+}
+
+impl State {
+    /// Whether anybody may act at all, as far as the disk goes.
+    fn may_work(&self) -> bool {
+        self.low.is_none() && self.broken.is_none()
+    }
+}
+
+fn stamped(by: Actor, bodies: Vec<EventBody>) -> Vec<Event> {
+    let at = clock::now();
+    bodies.into_iter().map(|body| Event { at, by: by.clone(), body }).collect()
 }
 
 /// Lets go of followers that are gone or too slow.

@@ -1,15 +1,19 @@
 //! Starts and ends everything that an engine owns: ledger, services, brokers, desktops, workers, API.
 
+mod days;
 mod desks;
 mod open;
 mod records;
+mod requests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use mz_client::Fingerprint;
 use mz_company::Company;
 use mz_desktop::broker::Broker;
 use mz_desktop::{Desktop, DesktopError, ProcessRuntime};
@@ -18,14 +22,15 @@ use mz_protocol::{Actor, EventBody, WorkerId};
 
 use crate::dispatch::Dispatcher;
 use crate::floor::Floor;
+use crate::logging;
 use crate::paths::Paths;
-use crate::server;
+use crate::server::{self, Doors, Tokens};
 use crate::services::Services;
 
-pub use records::{keep_secret, verify_ledger};
+pub use days::{Begin, today};
+pub use open::{company_faults, load};
+pub use records::{newest_checkpoint, secrets, verify_ledger};
 
-/// A database makes its files at its first start.
-const SERVICES_READY: Duration = Duration::from_secs(90);
 /// The workers get this long to end before their desktops are left to the kernel.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -49,6 +54,8 @@ pub struct Station {
 pub struct House {
     pub company: Company,
     pub paths: Paths,
+    /// Where it is reached over TCP, and how it is known there.
+    remote_at: Option<(SocketAddr, Fingerprint)>,
     pub floor: Arc<Floor>,
     recording: Arc<mz_ledger::Recording>,
     runtime: ProcessRuntime,
@@ -70,6 +77,15 @@ impl House {
         }
     }
 
+    /// Tells whoever started the engine what its clients elsewhere need.
+    fn say_remote(&self) {
+        let Some((address, fingerprint)) = &self.remote_at else { return };
+        println!("It is reached at https://{address} too. Its certificate is {fingerprint}");
+        if Tokens::at(&self.paths.root).list().is_ok_and(|tokens| tokens.is_empty()) {
+            println!("Nobody has a token yet: make one with `mezzanine token new NAME`.");
+        }
+    }
+
     pub fn shut_down(&self) {
         self.floor.shut_down();
         self.shutdown.notify_waiters();
@@ -78,10 +94,11 @@ impl House {
 }
 
 /// Runs an engine until somebody shuts it down or a signal ends it.
-pub fn up(company: &Path, paths: Paths) -> anyhow::Result<()> {
+pub fn up(company: Company, paths: Paths, begin: Begin) -> anyhow::Result<()> {
     let socket = paths.socket.clone();
-    with_engine(company, paths, |house| {
+    with_engine(company, paths, begin, |house| {
         println!("{} is at work. Open the console with `mezzanine console`.", house.company.name);
+        house.say_remote();
         let stop = Arc::clone(house);
         let signals = house.network.spawn(async move {
             let _ = server::ended_by_signal().await;
@@ -98,20 +115,21 @@ pub fn up(company: &Path, paths: Paths) -> anyhow::Result<()> {
 
 /// Runs an engine around `inside`, and ends it whatever comes of that.
 pub fn with_engine<T>(
-    company: &Path,
+    company: Company,
     paths: Paths,
+    begin: Begin,
     inside: impl FnOnce(&Arc<House>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let company = Company::load(company).map_err(|faults| anyhow::anyhow!("{}", open::faults(company, &faults)))?;
+    logging::to_file(&paths.log());
     let network = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("network")
         .enable_all()
         .build()
         .context("cannot start the network threads")?;
-    let listener = network.block_on(server::bind(&paths.socket))?;
-    let house = open::house(company, paths, network.handle().clone())?;
-    let api = network.spawn(server::serve(listener, Arc::clone(&house)));
+    let doors = network.block_on(Doors::open(&paths.socket, paths.listen, &paths.root))?;
+    let house = open::house(company, paths, begin, network.handle().clone(), doors.remote_at)?;
+    let api = network.spawn(doors.serve(Arc::clone(&house)));
     let result = run(&house, inside);
     house.shut_down();
     let _ = network.block_on(async { tokio::time::timeout(Duration::from_secs(2), api).await });
@@ -142,21 +160,22 @@ fn run<T>(house: &Arc<House>, inside: impl FnOnce(&Arc<House>) -> anyhow::Result
     result
 }
 
-/// A service that does not come up is shown, and does not keep those from work who need it not.
+/// Nobody waits for them here: a worker's orders wait for the services that its role may reach.
 fn start_services(house: &Arc<House>) -> anyhow::Result<Services> {
-    let floor = Arc::clone(&house.floor);
+    let told = Arc::clone(house);
     let specs = house.company.services.iter().map(|service| open::service(house, service)).collect();
-    let services = Services::start(
+    Services::start(
         specs,
         &house.paths.log(),
-        Arc::new(move |service, running, detail| floor.note(EventBody::ServiceChanged { service, running, detail })),
+        Arc::new(move |service, running, detail| {
+            // Before anyone is told that it runs: who waited for it may need them at once.
+            if running {
+                open::take_in_secrets(&told, &service);
+            }
+            told.floor.note(EventBody::ServiceChanged { service, running, detail });
+        }),
     )
-    .context("a service of the company cannot start")?;
-    if let Err(error) = services.wait_ready(SERVICES_READY) {
-        tracing::warn!("{error}");
-    }
-    open::take_in_secrets(house);
-    Ok(services)
+    .context("a service of the company cannot start")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,50 +1,55 @@
 //! Where the engine keeps its things.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use mz_protocol::CompanyId;
 
 /// Folders of one engine. State lives in `state`, everything that may vanish with the engine in `run`.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    /// What all companies of this user share: how an engine is reached, and by whom.
+    pub root: PathBuf,
+    /// The company's own, below `root`.
     pub state: PathBuf,
     pub run: PathBuf,
     pub socket: PathBuf,
+    /// Where the API listens on TCP as well; off unless asked for.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Paths {
-    /// `$MEZZANINE_HOME`, or the usual folders of the user.
-    pub fn of_user() -> anyhow::Result<Self> {
-        let state = match std::env::var_os("MEZZANINE_HOME") {
-            Some(home) => PathBuf::from(home),
-            None => match std::env::var_os("XDG_STATE_HOME") {
-                Some(dir) => PathBuf::from(dir).join("mezzanine"),
-                None => PathBuf::from(
-                    std::env::var_os("HOME").context("HOME is not set, so there is no place for the company's state")?,
-                )
-                .join(".local/state/mezzanine"),
-            },
+    /// `home`, else `$MEZZANINE_HOME`, else the usual folder of the user; made where it is not there.
+    pub fn root(home: Option<&Path>) -> anyhow::Result<PathBuf> {
+        let root = match (home, std::env::var_os("MEZZANINE_HOME"), std::env::var_os("XDG_STATE_HOME")) {
+            (Some(home), ..) => home.to_owned(),
+            (None, Some(home), _) => PathBuf::from(home),
+            (None, None, Some(dir)) => PathBuf::from(dir).join("mezzanine"),
+            // Workers and services of root are users of their own, who may not pass through root's home.
+            (None, None, None) if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/mezzanine"),
+            (None, None, None) => {
+                let home = std::env::var_os("HOME").context("HOME is not set, so there is no place for a company's state")?;
+                PathBuf::from(home).join(".local/state/mezzanine")
+            }
         };
-        Self::under(&state)
+        private_dir(&root)?;
+        root.canonicalize().with_context(|| format!("cannot open {}", root.display()))
     }
 
-    /// Everything under one folder, as tests and a headless day want it. The socket is where the console looks for it,
-    /// unless the state has a place of its own.
-    pub fn under(state: &Path) -> anyhow::Result<Self> {
-        private_dir(state)?;
-        let state = state.canonicalize().with_context(|| format!("cannot open {}", state.display()))?;
+    /// A company's, with the socket where the console looks for it.
+    pub fn of(company: &CompanyId, home: Option<&Path>) -> anyhow::Result<Self> {
+        let root = Self::root(home)?;
+        let state = root.join("companies").join(company.as_str());
+        private_dir(&state)?;
         let run = run_dir(&state)?;
-        let socket = match std::env::var_os("MEZZANINE_SOCKET") {
-            Some(path) => PathBuf::from(path),
-            None => default_socket(),
-        };
-        Ok(Self { run, socket, state })
+        Ok(Self { root, run, socket: mz_client::default_socket(), state, listen: None })
     }
 
-    /// As `under`, with a socket of its own.
-    pub fn apart(state: &Path) -> anyhow::Result<Self> {
-        let mut paths = Self::under(state)?;
+    /// As `of`, with a socket of its own.
+    pub fn apart(company: &CompanyId, home: &Path) -> anyhow::Result<Self> {
+        let mut paths = Self::of(company, Some(home))?;
         paths.socket = paths.run.join("engine.sock");
         Ok(paths)
     }
@@ -71,17 +76,6 @@ impl Paths {
 
     pub fn log(&self) -> PathBuf {
         self.state.join("log")
-    }
-}
-
-/// The same rule as in the console.
-pub fn default_socket() -> PathBuf {
-    if let Some(path) = std::env::var_os("MEZZANINE_SOCKET") {
-        return PathBuf::from(path);
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) => PathBuf::from(dir).join("mezzanine/engine.sock"),
-        None => PathBuf::from(format!("/tmp/mezzanine-{}/engine.sock", rustix::process::getuid().as_raw())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The console where there is no display: the real one, on an X server started for it.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,20 @@ use anyhow::{Context, bail};
 /// Drawing every screen in software takes a few seconds.
 const DEADLINE: Duration = Duration::from_secs(90);
 
+/// The console's program, beside this one.
+pub fn console_program() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let program = own.with_file_name("mezzanine-console");
+    if !program.is_file() {
+        bail!("the console is not installed beside {}: build it with `make build`", own.display());
+    }
+    Ok(program)
+}
+
 /// Draws each screen of the console against the engine on `socket` into PNG files in `dir`.
 pub fn take(socket: &Path, dir: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let console = std::env::current_exe()?.with_file_name("mezzanine-console");
+    let console = console_program()?;
     with_display("1600x1000x24", |display| {
         let child = Command::new(&console)
             .env("DISPLAY", display)

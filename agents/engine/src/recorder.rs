@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mz_desktop::FrameFeed;
-use mz_ledger::Recording;
+use mz_ledger::{Recorded, Recording};
 use mz_protocol::{Timestamp, WorkerId};
 
 use crate::feeds::pack;
@@ -32,8 +32,14 @@ fn record(worker: &WorkerId, feed: &FrameFeed, recording: &Recording) {
         seen = changes.frame.seq;
         let packet = pack(worker, &changes.frame, &changes.changed, changes.full, 1);
         let at = Timestamp((changes.frame.captured / 1000) as i64);
-        if let Err(error) = recording.record(worker, at, packet.size, &packet.tiles, packet.full) {
-            tracing::warn!(%worker, "a picture was not recorded: {error}");
+        match recording.record(worker, at, packet.size, &packet.tiles, packet.full) {
+            Ok(Recorded::Kept | Recorded::TooLarge) => {}
+            // The next picture is handed in whole.
+            Ok(Recorded::NeedsFull) => seen = 0,
+            Err(error) => {
+                seen = 0;
+                tracing::warn!(%worker, "a picture was not recorded: {error}");
+            }
         }
         std::thread::sleep(PERIOD);
     }

@@ -1,47 +1,118 @@
-//! The API: one WebSocket on a Unix socket. JSON messages and pictures share it.
+//! The API's doors: a Unix socket for this machine and, where it is switched on, TCP with TLS and tokens. Behind both is
+//! the same `talk`: one WebSocket, on which JSON messages and pictures share the way.
 
+mod identity;
+mod talk;
+mod tokens;
+
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::extract::connect_info::Connected;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, State};
-use axum::response::IntoResponse;
-use axum::serve::IncomingStream;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use mz_protocol::{Command, ErrorCode, FromEngine, PROTOCOL_VERSION, PersonId, Problem, Response, ToEngine};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use mz_client::{Fingerprint, Token};
+use mz_protocol::PersonId;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
-use crate::commands::{self, Answer};
-use crate::feeds::{Feeds, PICTURES};
 use crate::house::House;
+pub use talk::to_text;
+pub use tokens::Tokens;
 
-/// A client that says nothing for this long after connecting is sent away.
-const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 /// The longest message that a client may send, in bytes.
 const LONGEST_MESSAGE: usize = 256 * 1024;
-/// Messages that wait for a slow client before it has to start over with a fresh snapshot.
-const OUTBOX: usize = 1024;
+/// Bytes of a request's head.
+const LONGEST_HEAD: usize = 16 * 1024;
+/// For the TLS handshake, and again for the request's head.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// All until the WebSocket stands ends by then.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+/// Connections at a time. Whoever is one too many waits in the kernel's queue, apart for each door.
+const LOCAL_PLACES: usize = 256;
+const REMOTE_PLACES: usize = 64;
+/// Wrong tokens are answered one after the other, each after this pause. Right ones never wait.
+const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 
-#[derive(Clone, Copy, Debug)]
-struct Peer {
-    uid: Option<u32>,
+/// TCP with TLS.
+struct RemoteDoor {
+    listener: TcpListener,
+    tls: TlsAcceptor,
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let stream: &UnixStream = stream.io();
-        Self { uid: stream.peer_cred().ok().map(|cred| cred.uid()) }
+/// All ways in, bound.
+pub struct Doors {
+    local: UnixListener,
+    remote: Option<RemoteDoor>,
+    /// Where the remote door is, and how its certificate is known.
+    pub remote_at: Option<(SocketAddr, Fingerprint)>,
+}
+
+impl Doors {
+    /// Fails if another engine answers on the socket, and takes the place of one that is dead.
+    pub async fn open(socket: &Path, listen: Option<SocketAddr>, state: &Path) -> anyhow::Result<Self> {
+        let local = bind(socket).await?;
+        let Some(address) = listen else { return Ok(Self { local, remote: None, remote_at: None }) };
+        let (tls, fingerprint) = identity::open(state)?;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let remote_at = Some((listener.local_addr()?, fingerprint));
+        Ok(Self { local, remote: Some(RemoteDoor { listener, tls: TlsAcceptor::from(tls) }), remote_at })
+    }
+
+    /// Serves until `house` shuts down.
+    pub async fn serve(self, house: Arc<House>) {
+        let hall =
+            Arc::new(Hall { tokens: Tokens::at(&house.paths.root), failing: Mutex::new(()), house: Arc::clone(&house) });
+        let remote = async {
+            match self.remote {
+                Some(door) => accept_remote(door, &hall).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = accept_local(self.local, &hall) => {}
+            () = remote => {}
+            () = house.until_shutdown() => {}
+        }
     }
 }
 
-/// Binds the socket; fails if another engine answers on it, and takes the place of one that is dead.
-pub async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
+/// What all connections share.
+struct Hall {
+    house: Arc<House>,
+    tokens: Tokens,
+    failing: Mutex<()>,
+}
+
+/// Who is at the other end, as far as the door can tell.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    Local { uid: Option<u32> },
+    Remote { address: SocketAddr },
+}
+
+/// Whom the door let in, with the place that is given back when the connection ends.
+#[derive(Clone)]
+struct Guest {
+    /// The token's hash and name; none on this machine, where the hello says the name.
+    proven: Option<(blake3::Hash, PersonId)>,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
     if let Some(dir) = socket.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
@@ -62,160 +133,130 @@ pub async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until `house` shuts down.
-pub async fn serve(listener: UnixListener, house: Arc<House>) -> anyhow::Result<()> {
-    let app = axum::Router::new().route("/v1", axum::routing::get(upgrade)).with_state(Arc::clone(&house));
-    axum::serve(listener, app.into_make_service_with_connect_info::<Peer>())
-        .with_graceful_shutdown(async move { house.until_shutdown().await })
-        .await
-        .context("the API server ended")
+async fn accept_local(listener: UnixListener, hall: &Arc<Hall>) {
+    let places = Arc::new(Semaphore::new(LOCAL_PLACES));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let peer = Peer::Local { uid: stream.peer_cred().ok().map(|cred| cred.uid()) };
+                tokio::spawn(request(stream, peer, place, Arc::clone(hall)));
+            }
+            // Out of files: let some connection end first.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn accept_remote(door: RemoteDoor, hall: &Arc<Hall>) {
+    let places = Arc::new(Semaphore::new(REMOTE_PLACES));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match door.listener.accept().await {
+            Ok((stream, address)) => {
+                let (tls, hall) = (door.tls.clone(), Arc::clone(hall));
+                tokio::spawn(async move {
+                    if let Err(error) = watch_line(&stream) {
+                        tracing::warn!("a broken line may be noticed late: {error}");
+                    }
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
+                        request(stream, Peer::Remote { address }, place, hall).await;
+                    }
+                });
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// The kernel notices within a minute when the other end is gone without a word.
+fn watch_line(stream: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    sockopt::set_tcp_user_timeout(stream, 60_000)?;
+    Ok(())
+}
+
+/// One request, which is to become a WebSocket.
+async fn request(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    place: OwnedSemaphorePermit,
+    hall: Arc<Hall>,
+) {
+    let place = Arc::new(place);
+    let app = axum::Router::new()
+        .route("/v1", axum::routing::get(upgrade))
+        .layer(from_fn_with_state((Arc::clone(&hall), peer, place), admit))
+        .layer(map_response(once))
+        .with_state(hall);
+    let serving = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_DEADLINE)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .with_upgrades();
+    let _ = tokio::time::timeout(REQUEST_DEADLINE, serving).await;
+}
+
+/// A connection that does not become a WebSocket has had its one answer.
+async fn once(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+type Asking = (Arc<Hall>, Peer, Arc<OwnedSemaphorePermit>);
+
+/// Lets nobody on who may not drive this engine, whatever they ask for.
+async fn admit(State((hall, peer, place)): State<Asking>, mut request: Request<Body>, next: Next) -> Response {
+    // Only web pages send it, and no web page is meant to drive an engine.
+    if request.headers().contains_key(ORIGIN) {
+        return (StatusCode::FORBIDDEN, "requests of web pages are not taken\n").into_response();
+    }
+    let proven = match peer {
+        // Root may speak for anyone on its machine; otherwise only the engine's own user.
+        Peer::Local { uid } if uid == Some(0) || uid == Some(rustix::process::getuid().as_raw()) => None,
+        Peer::Local { .. } => return StatusCode::FORBIDDEN.into_response(),
+        Peer::Remote { address } => {
+            let found = bearer(request.headers()).and_then(|token| hall.tokens.find(&token));
+            if found.is_none() {
+                let _turn = hall.failing.lock().await;
+                tokio::time::sleep(FAILURE_PAUSE).await;
+                tracing::warn!("{} was not let in: no valid token", address.ip());
+                return StatusCode::UNAUTHORIZED.into_response();
+            }
+            found
+        }
+    };
+    request.extensions_mut().insert(Guest { proven, place });
+    next.run(request).await
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let text = values.next()?.to_str().ok()?;
+    // Two of them are none.
+    values.next().is_none().then(|| text.strip_prefix("Bearer ")?.parse().ok())?
 }
 
 async fn upgrade(
-    upgrade: WebSocketUpgrade,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    State(house): State<Arc<House>>,
-) -> impl IntoResponse {
-    // Root may speak for anyone on its machine; otherwise only the engine's own user.
-    let own = rustix::process::getuid().as_raw();
-    if peer.uid != Some(own) && peer.uid != Some(0) {
-        return axum::http::StatusCode::FORBIDDEN.into_response();
+    State(hall): State<Arc<Hall>>,
+    Extension(guest): Extension<Guest>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => upgrade
+            .max_message_size(LONGEST_MESSAGE)
+            .max_frame_size(LONGEST_MESSAGE)
+            .on_upgrade(move |socket| talk::talk(socket, hall, guest)),
+        Err(rejection) => rejection.into_response(),
     }
-    upgrade.max_message_size(LONGEST_MESSAGE).on_upgrade(move |socket| connection(socket, house)).into_response()
-}
-
-async fn connection(socket: WebSocket, house: Arc<House>) {
-    let (mut sink, mut stream) = socket.split();
-    let person = match hello(&mut stream).await {
-        Ok(person) => person,
-        Err(problem) => {
-            let _ = send(&mut sink, &FromEngine::Goodbye { problem }).await;
-            return;
-        }
-    };
-    let (outbox, inbox) = mpsc::channel(OUTBOX);
-    let (picture_box, pictures) = mpsc::channel(PICTURES);
-    let engine = env!("CARGO_PKG_VERSION").to_owned();
-    if send(&mut sink, &FromEngine::Welcome { version: PROTOCOL_VERSION, engine, person: person.clone() }).await.is_err() {
-        return;
-    }
-    let writer = tokio::spawn(write(sink, inbox, pictures));
-    let mut feeds = Feeds::new(outbox.clone(), picture_box);
-    read(&mut stream, &house, &person, &outbox, &mut feeds).await;
-    drop(feeds);
-    writer.abort();
-}
-
-async fn hello(stream: &mut SplitStream<WebSocket>) -> Result<PersonId, Problem> {
-    let message = tokio::time::timeout(HELLO_DEADLINE, stream.next())
-        .await
-        .map_err(|_| Problem::new(ErrorCode::BadRequest, "no hello came"))?;
-    let Some(Ok(Message::Text(text))) = message else {
-        return Err(Problem::new(ErrorCode::BadRequest, "the first message must be a hello"));
-    };
-    match serde_json::from_str(&text) {
-        Ok(ToEngine::Hello { version: PROTOCOL_VERSION, person, .. }) => Ok(person),
-        Ok(ToEngine::Hello { version, .. }) => Err(Problem::new(
-            ErrorCode::Version,
-            format!("this engine speaks version {PROTOCOL_VERSION} and the console version {version}: update the older one"),
-        )),
-        _ => Err(Problem::new(ErrorCode::BadRequest, "the first message must be a hello")),
-    }
-}
-
-async fn read(
-    stream: &mut SplitStream<WebSocket>,
-    house: &Arc<House>,
-    person: &PersonId,
-    outbox: &mpsc::Sender<Message>,
-    feeds: &mut Feeds,
-) {
-    while let Some(Ok(message)) = stream.next().await {
-        let text = match message {
-            Message::Text(text) => text,
-            Message::Close(_) => return,
-            _ => continue,
-        };
-        let (id, command) = match serde_json::from_str(&text) {
-            Ok(ToEngine::Command { id, command }) => (id, command),
-            Ok(ToEngine::Hello { .. }) | Err(_) => {
-                let problem = Problem::new(ErrorCode::BadRequest, "the message is no command that this engine knows");
-                if outbox.send(to_text(&FromEngine::Goodbye { problem })).await.is_err() {
-                    return;
-                }
-                continue;
-            }
-        };
-        match command {
-            Command::Watch { workers, divisor } => {
-                let response = feeds.watch(house, &workers, divisor);
-                let _ = outbox.send(to_text(&FromEngine::Response { id, response })).await;
-            }
-            Command::Follow => {
-                let response = feeds.follow(house);
-                let _ = outbox.send(to_text(&FromEngine::Response { id, response })).await;
-            }
-            // One after the other: a person's clicks keep their order.
-            Command::Drive { .. } | Command::Stop { .. } | Command::Decide { .. } => {
-                answer(house, person, id, command, outbox).await;
-            }
-            command => {
-                let (house, person, outbox) = (Arc::clone(house), person.clone(), outbox.clone());
-                tokio::spawn(async move { answer(&house, &person, id, command, &outbox).await });
-            }
-        }
-    }
-}
-
-async fn answer(house: &Arc<House>, person: &PersonId, id: u64, command: Command, outbox: &mpsc::Sender<Message>) {
-    let (owner, person, progress) = (Arc::clone(house), person.clone(), outbox.clone());
-    let report = move |push| {
-        let _ = progress.try_send(to_text(&FromEngine::Push { push }));
-    };
-    let work = tokio::task::spawn_blocking(move || commands::run(&owner, &person, command, &report));
-    let answer = work.await.unwrap_or_else(|_| {
-        Answer::from(Response::Failed {
-            problem: Problem::new(ErrorCode::Internal, "the engine could not carry out the command"),
-        })
-    });
-    let messages = std::iter::once(to_text(&FromEngine::Response { id, response: answer.response }))
-        .chain(answer.frame.map(|frame| Message::Binary(frame.into())));
-    // Both at once: no live picture may come between a response and its picture.
-    let Ok(places) = outbox.reserve_many(2).await else { return };
-    for (place, message) in places.zip(messages) {
-        place.send(message);
-    }
-}
-
-/// Words go before pictures.
-async fn write(
-    mut sink: SplitSink<WebSocket, Message>,
-    mut inbox: mpsc::Receiver<Message>,
-    mut pictures: mpsc::Receiver<Message>,
-) {
-    loop {
-        let next = tokio::select! {
-            biased;
-            message = inbox.recv() => message,
-            Some(picture) = pictures.recv() => Some(picture),
-        };
-        let Some(message) = next else { return };
-        let sent = tokio::time::timeout(Duration::from_secs(20), sink.send(message)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return;
-        }
-    }
-}
-
-async fn send(sink: &mut SplitSink<WebSocket, Message>, message: &FromEngine) -> Result<(), axum::Error> {
-    sink.send(to_text(message)).await
-}
-
-/// As a text message. Our own types always serialise; should one not, the client sees a goodbye.
-pub fn to_text(message: &FromEngine) -> Message {
-    let text = serde_json::to_string(message)
-        .unwrap_or_else(|_| r#"{"message":"goodbye","problem":{"code":"internal","message":"unprintable answer"}}"#.to_owned());
-    Message::Text(text.into())
 }
 
 /// Returns at the first SIGTERM, SIGINT or SIGHUP.

@@ -2,12 +2,13 @@
 //! the desktop again when it died.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mz_company::{HomeFiles, ProcedureRun};
 use mz_desktop::Desktop;
-use mz_protocol::{Actor, EventBody, Millis, OrderState, OutcomeReport, WorkOrder, WorkOrderId};
+use mz_protocol::{Actor, EventBody, Millis, OrderState, OutcomeReport, ServiceId, WorkOrder, WorkOrderId};
 
 use crate::desk::{Desk, Seat};
 use crate::dispatch::Dispatcher;
@@ -17,8 +18,18 @@ use crate::worker::{Ended, work};
 
 /// How often an order is begun again after its desktop or engine died under it.
 const RESTARTS: u32 = 2;
-/// Between two starts of a desktop that keeps dying.
+/// Between two starts of a desktop; doubles for one that keeps dying.
 const BACKOFF: Duration = Duration::from_secs(3);
+const DOUBLINGS: u32 = 4;
+/// A desktop that has lived this long does not keep dying.
+const SOUND: Duration = Duration::from_secs(60);
+/// How long nothing may change before a worker without an order looks around again.
+const GLANCE: Duration = Duration::from_millis(500);
+/// Between two tries to write down how an order ended.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// A service that is not ready after this long no longer keeps its workers' orders waiting: a database makes its files
+/// at its first start, but what does not come up is to be seen in the work.
+const SERVICES_READY: Duration = Duration::from_secs(90);
 /// How often the processor time of a desktop goes into the ledger.
 const METER: Duration = Duration::from_secs(60);
 
@@ -28,16 +39,22 @@ pub struct Employee {
     /// Distinct for each worker: user ids follow from it.
     pub number: u16,
     lost: HashMap<WorkOrderId, u32>,
+    /// The services that the role may reach, and since when an order waits for one of them.
+    services: Vec<ServiceId>,
+    waiting: Option<Instant>,
 }
 
 impl Employee {
     pub fn new(house: Arc<House>, seat: Seat, number: u16) -> Self {
-        Self { house, seat, number, lost: HashMap::new() }
+        let services = house.services_of(&seat.worker);
+        Self { house, seat, number, lost: HashMap::new(), services, waiting: None }
     }
 
     /// Works until the engine shuts down.
     pub fn employ(mut self) {
+        let mut deaths: u32 = 0;
         while !self.house.floor.is_shutting_down() {
+            let begun = Instant::now();
             let why = match self.house.open_station(&self.seat, self.number) {
                 Ok(station) => self.shift(&station),
                 Err(error) => error.to_string(),
@@ -49,7 +66,8 @@ impl Employee {
             tracing::warn!(worker = %self.seat.worker, "the desktop ended: {why}");
             let ended = EventBody::DesktopEnded { worker: self.seat.worker.clone(), why };
             let _ = self.house.floor.record(Actor::Engine, vec![ended]);
-            self.house.floor.pause(BACKOFF);
+            deaths = if begun.elapsed() > SOUND { 0 } else { deaths + 1 };
+            self.house.floor.pause(BACKOFF * 2_u32.pow(deaths.saturating_sub(1).min(DOUBLINGS)));
         }
     }
 
@@ -64,16 +82,25 @@ impl Employee {
                 return why;
             }
             meter.read(&self.house, &self.seat, &*station.desktop, METER);
-            let Some(order) = self.house.floor.next_order(&self.seat, Duration::from_millis(500)) else { continue };
+            if !self.services_are_ready() {
+                self.house.floor.wait_for_change(GLANCE);
+                continue;
+            }
+            let Some(order) = self.house.floor.next_order(&self.seat, GLANCE) else { continue };
             let ended = self.work_on(station, &order);
             meter.read(&self.house, &self.seat, &*station.desktop, Duration::ZERO);
-            if let Ended::Lost { why } = &ended
-                && !self.house.floor.is_shutting_down()
-            {
-                self.begin_again_later(&order, why);
-                return why.clone();
+            if let Ended::Lost { why } = ended {
+                return why;
             }
         }
+    }
+
+    fn services_are_ready(&mut self) -> bool {
+        if self.services.is_empty() || self.house.floor.are_running(&self.services) {
+            self.waiting = None;
+            return true;
+        }
+        self.waiting.get_or_insert_with(Instant::now).elapsed() > SERVICES_READY
     }
 
     fn work_on(&mut self, station: &Station, order: &WorkOrder) -> Ended {
@@ -82,13 +109,23 @@ impl Employee {
                 self.house.floor.set_steps(&self.seat.worker, run.steps());
                 let mut desk = station.desk(&self.house, &self.seat);
                 desk.begin(order);
-                work(&mut desk, order, &mut run, &mut Rules::default())
+                // A fault of ours costs this desktop, not the worker's thread: nobody would notice that it is gone.
+                catch_unwind(AssertUnwindSafe(|| work(&mut desk, order, &mut run, &mut Rules::default())))
+                    .unwrap_or_else(|_| Ended::Lost { why: "the worker's program failed: its log says where".to_owned() })
             }
             Err(why) => Ended::NeedsHelp { why },
         };
         self.house.floor.leave_order(&order.id);
-        if let Err(error) = self.close(order, &ended) {
-            tracing::error!(order = %order.id, "cannot record how the order ended: {error}");
+        if matches!(ended, Ended::Lost { .. }) {
+            *self.lost.entry(order.id.clone()).or_default() += 1;
+        }
+        // An order of which this is not written would stand for ever where it is. An engine that ends settles it at
+        // its next start.
+        while !self.house.floor.is_shutting_down()
+            && let Err(error) = self.close(order, &ended)
+        {
+            tracing::warn!(order = %order.id, "cannot record how the order ended: {error}");
+            self.house.floor.pause(WRITE_AGAIN);
         }
         ended
     }
@@ -129,7 +166,15 @@ impl Employee {
             }
             Ended::NeedsHelp { why } => floor.move_order(&order.id, OrderState::Failed, worker, Some(why.clone())),
             Ended::Cancelled => self.review(order).map(drop),
-            Ended::Lost { .. } => Ok(()),
+            Ended::Lost { why } => {
+                let count = self.lost.get(&order.id).copied().unwrap_or_default();
+                let (state, reason) = if count > RESTARTS {
+                    (OrderState::Failed, format!("the desktop was lost {count} times, last: {why}"))
+                } else {
+                    self.house.after_loss(order, &self.seat.worker, why)
+                };
+                floor.move_order(&order.id, state, worker, Some(reason))
+            }
         }
     }
 
@@ -142,19 +187,6 @@ impl Employee {
         };
         self.house.floor.record(Actor::Engine, vec![body])?;
         Ok(report)
-    }
-
-    fn begin_again_later(&mut self, order: &WorkOrder, why: &str) {
-        let count = self.lost.entry(order.id.clone()).or_default();
-        *count += 1;
-        let (state, reason) = if *count > RESTARTS {
-            (OrderState::Failed, format!("the desktop was lost {count} times, last: {why}"))
-        } else {
-            self.house.after_loss(order, &self.seat.worker, why)
-        };
-        if let Err(error) = self.house.floor.move_order(&order.id, state, Some(&self.seat.worker), Some(reason)) {
-            tracing::error!(order = %order.id, "cannot record that the order was lost: {error}");
-        }
     }
 }
 

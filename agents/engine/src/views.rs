@@ -28,8 +28,10 @@ struct Facts {
 pub struct Views {
     pub snapshot: Snapshot,
     facts: BTreeMap<WorkerId, Facts>,
-    /// Ended orders, and those of them whose check passed.
+    /// Orders that ended on the day of the newest event, and those of them whose check passed.
     ended: (u32, u32),
+    /// When that day is over, by this machine's clock on the wall.
+    day_ends: Timestamp,
 }
 
 impl Views {
@@ -44,7 +46,7 @@ impl Views {
             approvals: Vec::new(),
             grants: Vec::new(),
         };
-        Self { snapshot, facts, ended: (0, 0) }
+        Self { snapshot, facts, ended: (0, 0), day_ends: Timestamp(i64::MIN) }
     }
 
     pub fn order(&self, id: &WorkOrderId) -> Option<&OrderView> {
@@ -60,6 +62,11 @@ impl Views {
     pub fn apply(&mut self, event: &Event) -> Vec<Push> {
         self.snapshot.at = event.at;
         let mut pushes = Vec::new();
+        if event.at >= self.day_ends {
+            self.day_ends = next_midnight(event.at);
+            self.ended = (0, 0);
+            self.change_company(&mut pushes, |company| company.figures = Figures::default());
+        }
         match &event.body {
             EventBody::EngineStarted { .. } => self.facts.values_mut().for_each(|facts| *facts = Facts::default()),
             EventBody::OrderAdded { order } => self.add_order(order, &mut pushes),
@@ -113,7 +120,8 @@ impl Views {
             EventBody::StorageLow { path, free_bytes, stopped } => self.change_company(&mut pushes, |company| {
                 company.trouble = stopped.then(|| {
                     format!(
-                        "The disk that holds {path} is almost full ({} MiB left). Free some space, then resume.",
+                        "All workers stand still: the disk that holds {path} is almost full ({} MiB left). Free some \
+                         space. Work then goes on by itself.",
                         free_bytes >> 20
                     )
                 });
@@ -237,11 +245,11 @@ impl Views {
             }
             EventBody::TakeoverEnded { worker, .. } => self.facts_of(worker).driver = None,
             EventBody::StepStarted { worker, step, .. } => self.change_worker(worker, |view| {
-                view.progress_permille = (step.number.saturating_sub(1) * 1000 / step.of.max(1)) as u16;
+                view.progress_permille = step.behind_permille();
                 view.step = Some(step.clone());
             }),
             EventBody::StepEnded { worker, step, result: StepResult::Passed, .. } => self.change_worker(worker, |view| {
-                view.progress_permille = (step.number * 1000 / step.of.max(1)) as u16;
+                view.progress_permille = step.passed_permille();
             }),
             EventBody::ActionDone { worker, action, target, .. } => self.change_worker(worker, |view| {
                 view.last_action = Some(action.clone());
@@ -317,6 +325,15 @@ impl Views {
     }
 }
 
+/// Where the zone does not tell, a day later.
+fn next_midnight(at: Timestamp) -> Timestamp {
+    let midnight = || {
+        let now = jiff::Timestamp::from_millisecond(at.0)?.to_zoned(jiff::tz::TimeZone::system());
+        Ok::<_, jiff::Error>(Timestamp(now.tomorrow()?.start_of_day()?.timestamp().as_millisecond()))
+    };
+    midnight().unwrap_or(at.plus(Millis(24 * 3600 * 1000)))
+}
+
 fn state_of(facts: &Facts, view: &WorkerView, stops: &[StopScope]) -> WorkerState {
     if let Some((by, lease)) = &facts.driver {
         return WorkerState::Driven { by: by.clone(), lease: lease.clone() };
@@ -342,5 +359,41 @@ fn state_of(facts: &Facts, view: &WorkerView, stops: &[StopScope]) -> WorkerStat
         (_, Some(_)) => WorkerState::Working,
         (false, None) => WorkerState::Starting,
         (true, None) => WorkerState::Idle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mz_protocol::Actor;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_those_of_the_day() -> anyhow::Result<()> {
+        let company = CompanyView {
+            id: mz_protocol::CompanyId::new("notes")?,
+            name: "Notes".to_owned(),
+            currency: "EUR".to_owned(),
+            departments: Vec::new(),
+            services: Vec::new(),
+            limits: Vec::new(),
+            stops: Vec::new(),
+            figures: Figures::default(),
+            trouble: None,
+            runtime: "process".to_owned(),
+        };
+        let mut views = Views::new(company, Vec::new());
+        let (order, from) = (WorkOrderId::new("WO-0001")?, OrderState::InReview);
+        let ended = EventBody::OrderMoved { order, worker: None, from, to: OrderState::Done, reason: None };
+        let mut done_after = |at: Timestamp| {
+            views.apply(&Event { at, by: Actor::Engine, body: ended.clone() });
+            views.snapshot.company.as_ref().map_or(0, |company| company.figures.done)
+        };
+        let morning = Timestamp(1_790_000_000_000);
+        let midnight = next_midnight(morning);
+        assert!(midnight > morning && midnight.since(morning).0 <= 25 * 3600 * 1000, "{midnight:?}");
+        let last = Timestamp(midnight.0 - 1);
+        assert_eq!([morning, last, midnight].map(&mut done_after), [1, 2, 1]);
+        Ok(())
     }
 }

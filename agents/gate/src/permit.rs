@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mz_protocol::{ApprovalId, Digest, GrantId, LeaseId, Timestamp, WorkerId};
@@ -11,7 +11,16 @@ use mz_protocol::{ApprovalId, Digest, GrantId, LeaseId, Timestamp, WorkerId};
 #[derive(Debug, Default)]
 pub(crate) struct WorkerSwitch {
     generation: AtomicU64,
+    /// By the gate.
     stopped: AtomicBool,
+    /// How many hold it down beside the gate.
+    pressed: AtomicU32,
+}
+
+impl WorkerSwitch {
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst) || self.pressed.load(Ordering::SeqCst) > 0
+    }
 }
 
 /// Shared between the gate and whoever must cut without waiting for the gate's lock.
@@ -20,25 +29,47 @@ pub struct StopSwitch {
     workers: Arc<RwLock<BTreeMap<WorkerId, Arc<WorkerSwitch>>>>,
 }
 
+/// Holds switches down until it is dropped, whatever the gate or others who press say meanwhile.
+#[must_use = "dropped, it lets the workers go on"]
+pub struct Pressed(Vec<Arc<WorkerSwitch>>);
+
+impl Pressed {
+    fn new(switches: Vec<Arc<WorkerSwitch>>) -> Self {
+        for switch in &switches {
+            switch.pressed.fetch_add(1, Ordering::SeqCst);
+            switch.generation.fetch_add(1, Ordering::SeqCst);
+        }
+        Self(switches)
+    }
+
+    /// Never lets go.
+    pub fn for_good(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Pressed {
+    fn drop(&mut self) {
+        for switch in &self.0 {
+            switch.pressed.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
 impl StopSwitch {
-    /// Stops this worker before the gate's own stop has its turn at the lock: every permit that is out is
-    /// worthless from here on. `Gate::stop` must follow; only a resume at the gate takes it back.
-    pub fn press(&self, worker: &WorkerId) {
-        let switch = self.of(worker);
-        switch.stopped.store(true, Ordering::SeqCst);
-        switch.generation.fetch_add(1, Ordering::SeqCst);
+    /// Stops this worker before the gate's own stop has its turn at the lock: every permit that is out is worthless
+    /// from here on. To be held until `Gate::stop` has taken over.
+    pub fn press(&self, worker: &WorkerId) -> Pressed {
+        Pressed::new(vec![self.of(worker)])
     }
 
     /// The same for every worker there is.
-    pub fn press_all(&self) {
-        for switch in self.workers.read().unwrap_or_else(PoisonError::into_inner).values() {
-            switch.stopped.store(true, Ordering::SeqCst);
-            switch.generation.fetch_add(1, Ordering::SeqCst);
-        }
+    pub fn press_all(&self) -> Pressed {
+        Pressed::new(self.workers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
     }
 
     pub fn is_stopped(&self, worker: &WorkerId) -> bool {
-        self.of(worker).stopped.load(Ordering::SeqCst)
+        self.of(worker).is_stopped()
     }
 
     /// Makes every permit of this worker that is out now worthless.
@@ -131,13 +162,13 @@ impl Permit {
     }
 
     /// Whether a stop, a take-over or its end has cut this permit. Ask before every single key or button:
-    /// one atomic load.
+    /// a few atomic loads.
     pub fn halted(&self) -> bool {
         match self.kind {
             PermitKind::Release => false,
             PermitKind::Human { .. } => self.switch.generation.load(Ordering::SeqCst) != self.generation,
             PermitKind::Agent { .. } => {
-                self.switch.stopped.load(Ordering::SeqCst) || self.switch.generation.load(Ordering::SeqCst) != self.generation
+                self.switch.is_stopped() || self.switch.generation.load(Ordering::SeqCst) != self.generation
             }
         }
     }

@@ -1,12 +1,15 @@
 //! The rules, in Cedar, and the answer they give.
 
 mod context;
+mod fault;
 mod load;
 
 use std::collections::HashMap;
 
 use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet};
 use mz_protocol::{Digest, Effect, PersonId, Proposal, TextClass, TypedText, Verdict};
+
+pub use fault::{PolicyError, PolicyFault};
 
 use crate::effect::{Draft, Inference, infer};
 use crate::shell::rank;
@@ -49,17 +52,6 @@ struct Rule {
     order: usize,
 }
 
-/// Why a text is no policy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
-    #[error("the policy is not valid Cedar: {0}")]
-    Syntax(String),
-    #[error("rule {rule}: {why}")]
-    Rule { rule: String, why: String },
-    #[error("the policy does not fit what a rule may ask about (see schema.cedarschema): {0}")]
-    Schema(String),
-}
-
 /// The rules of one company, parsed once.
 pub struct Policy {
     set: PolicySet,
@@ -76,7 +68,7 @@ pub(crate) struct Judgement {
 }
 
 impl Policy {
-    /// The built-in rules and a company's own.
+    /// The built-in rules and a company's own. All faults of the text are found, not just the first.
     pub fn load(text: &str) -> Result<Self, PolicyError> {
         load::policy(&[(load::BUILTIN, false), (text, true)])
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 pub use file::FileStore;
 pub use keyring::KeyringStore;
-use mz_protocol::CompanyId;
 use zeroize::Zeroizing;
 
 /// The letters of a secret. They are wiped when it is dropped, and never printed.
@@ -66,9 +65,10 @@ pub struct OpenedStore {
     pub why: String,
 }
 
-/// Opens the keyring of the session where it answers within the deadline, else files under `folder`.
-pub fn open_store(company: &CompanyId, folder: &Path, deadline: Duration) -> Result<OpenedStore, SecretError> {
-    match KeyringStore::open(company, deadline) {
+/// Opens the keyring of the session where it answers within the deadline, else files under `folder`. In the keyring too,
+/// the names are those of this folder: each engine's state has secrets of its own.
+pub fn open_store(folder: &Path, deadline: Duration) -> Result<OpenedStore, SecretError> {
+    match KeyringStore::open(folder, deadline) {
         Ok(store) => Ok(OpenedStore { store: Box::new(store), why: "the session's keyring answers".into() }),
         Err(error) => {
             let store = FileStore::open(folder)?;

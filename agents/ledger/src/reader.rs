@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mz_protocol::{Digest, Event, EventRecord, EventSeq, Period, WorkOrderId, WorkerId};
+use mz_protocol::{ApprovalId, Digest, Event, EventRecord, EventSeq, Period, WorkOrderId, WorkerId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -15,6 +15,9 @@ use crate::schema::{self, Found};
 pub(crate) const FILE: &str = "ledger.sqlite";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const FRAMES: &str = "frames";
+
+/// JSON that was tampered with asks nothing.
+const ASKED: &str = "kind = 'approval_asked' AND CASE WHEN json_valid(json) THEN json ->> '$.request.id' END = ?";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
@@ -32,6 +35,8 @@ pub struct Filter {
     pub before: Option<EventSeq>,
     pub worker: Option<WorkerId>,
     pub order: Option<WorkOrderId>,
+    /// Only the event that asks this question.
+    pub approval: Option<ApprovalId>,
     /// Names as `EventBody::kind` gives them; empty for all.
     pub kinds: Vec<&'static str>,
     pub period: Option<Period>,
@@ -48,6 +53,7 @@ impl Default for Filter {
             before: None,
             worker: None,
             order: None,
+            approval: None,
             kinds: Vec::new(),
             period: None,
             direction: Direction::OldestFirst,
@@ -78,6 +84,10 @@ impl Filter {
         }
         if let Some(order) = &self.order {
             and("work_order = ?", vec![Value::Text(order.to_string())]);
+        }
+        if let Some(approval) = &self.approval {
+            // The index on kinds leaves the questions alone to be looked at.
+            and(ASKED, vec![Value::Text(approval.to_string())]);
         }
         if !self.kinds.is_empty() {
             let marks = vec!["?"; self.kinds.len()].join(", ");

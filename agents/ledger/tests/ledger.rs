@@ -23,6 +23,48 @@ fn notes(count: i64) -> Result<Vec<Event>, Box<dyn Error>> {
     (1..=count).map(|at| note(at, if at % 2 == 0 { "mira" } else { "tom" }, &format!("n{at}"))).collect()
 }
 
+fn proposal() -> Result<Proposal, Box<dyn Error>> {
+    Ok(Proposal {
+        worker: WorkerId::new("mira")?,
+        role: "clerk".parse()?,
+        department: "office".parse()?,
+        order: Some(WorkOrderId::new("WO-0001")?),
+        action: Action::Type { text: TypedText::Secret("cms".to_owned()) },
+        application: "chromium".to_owned(),
+        window_title: "Pay".to_owned(),
+        host: Some("shop.test".to_owned()),
+        target_role: Some(Role::Button),
+        target_name: "Send".to_owned(),
+        region: Rect::new(1, 2, 3, 4),
+        screen_digest: Digest([7; 32]),
+        scene_version: u64::MAX,
+        effect: Effect::Irreversible,
+        text_class: TextClass::EMAIL | TextClass::PAYMENT,
+        amount_cents: Some(-5),
+        risk: Risk::High,
+        reason: None,
+    })
+}
+
+fn request(id: &str) -> Result<ApprovalRequest, Box<dyn Error>> {
+    Ok(ApprovalRequest {
+        id: id.parse()?,
+        proposal: proposal()?,
+        binding: Digest([9; 32]),
+        rule: "r".to_owned(),
+        why: "w".to_owned(),
+        approvers_needed: 2,
+        named: vec![PersonId::new("anna")?],
+        asked: Timestamp(1),
+        expires: Timestamp(2),
+    })
+}
+
+fn asked(id: &str) -> Result<Event, Box<dyn Error>> {
+    let body = EventBody::ApprovalAsked { request: Box::new(request(id)?), frame: Digest([9; 32]) };
+    Ok(Event { at: Timestamp(3), by: Actor::Engine, body })
+}
+
 fn set_version(folder: &Path, version: i64) -> Outcome {
     let db = rusqlite::Connection::open(folder.join("ledger.sqlite"))?;
     Ok(db.execute_batch(&format!("PRAGMA user_version = {version}"))?)
@@ -49,7 +91,14 @@ fn what_was_appended_is_there_after_reopening() -> Outcome {
             body: EventBody::StepEnded {
                 worker: WorkerId::new("mira")?,
                 order: WorkOrderId::new("WO-0001")?,
-                step: StepRef { procedure: "pay".parse()?, line: 3, number: 1, of: 2, text: "Ünï \"quoted\"\n".to_owned() },
+                step: StepRef {
+                    procedure: "pay".parse()?,
+                    line: 3,
+                    number: 1,
+                    of: 2,
+                    text: "Ünï \"quoted\"\n".to_owned(),
+                    turn: None,
+                },
                 took: Millis(u64::MAX),
                 result: StepResult::Retried { why: "again".to_owned() },
             },
@@ -76,38 +125,9 @@ fn proposals_requests_and_decisions_read_back_whole() -> Outcome {
     let (mira, order) = (WorkerId::new("mira")?, WorkOrderId::new("WO-0001")?);
     let click =
         Action::Click { at: Point::new(3, 4), button: Button::Right, count: 2, modifiers: Modifiers::CTRL | Modifiers::SHIFT };
-    let proposal = Proposal {
-        worker: mira.clone(),
-        role: "clerk".parse()?,
-        department: "office".parse()?,
-        order: Some(order.clone()),
-        action: Action::Type { text: TypedText::Secret("cms".to_owned()) },
-        application: "chromium".to_owned(),
-        window_title: "Pay".to_owned(),
-        host: Some("shop.test".to_owned()),
-        target_role: Some(Role::Button),
-        target_name: "Send".to_owned(),
-        region: Rect::new(1, 2, 3, 4),
-        screen_digest: Digest([7; 32]),
-        scene_version: u64::MAX,
-        effect: Effect::Irreversible,
-        text_class: TextClass::EMAIL | TextClass::PAYMENT,
-        amount_cents: Some(-5),
-        risk: Risk::High,
-        reason: None,
-    };
+    let proposal = proposal()?;
     let binding = Digest([9; 32]);
-    let request = ApprovalRequest {
-        id: "AP-0001".parse()?,
-        proposal: proposal.clone(),
-        binding,
-        rule: "r".to_owned(),
-        why: "w".to_owned(),
-        approvers_needed: 2,
-        named: vec![PersonId::new("anna")?],
-        asked: Timestamp(1),
-        expires: Timestamp(2),
-    };
+    let request = request("AP-0001")?;
     let decision = Decision {
         approval: "AP-0001".parse()?,
         binding,
@@ -180,6 +200,31 @@ fn filters_narrow_and_turn_around() -> Outcome {
     assert_eq!(seqs(Filter { period, ..Filter::default() })?, [3, 4]);
     let newest = Filter { direction: Direction::NewestFirst, before: Some(EventSeq(12)), limit: 2, ..Filter::default() };
     assert_eq!(seqs(newest)?, [11, 10]);
+    Ok(())
+}
+
+#[test]
+fn a_question_is_found_by_its_id_among_many() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let mut ledger = Ledger::open(dir.path())?;
+    for number in 1..=40 {
+        ledger.append(&notes(25)?)?;
+        ledger.append(&[asked(&format!("AP-{number:04}"))?])?;
+    }
+    let of =
+        |id: &str| -> Result<Filter, Box<dyn Error>> { Ok(Filter { approval: Some(ApprovalId::new(id)?), ..Filter::all() }) };
+    let found = ledger.events(&of("AP-0007")?)?;
+    assert_eq!(found.iter().map(|record| record.seq.0).collect::<Vec<_>>(), [7 * 26]);
+    assert!(matches!(&found[0].event.body, EventBody::ApprovalAsked { request, .. } if request.id.as_str() == "AP-0007"));
+    assert_eq!(ledger.events(&of("AP-0041")?)?, []);
+    let db = rusqlite::Connection::open(dir.path().join("ledger.sqlite"))?;
+    let plan: String = db.query_row(
+        "EXPLAIN QUERY PLAN SELECT seq, hash, json FROM events WHERE seq > 0 AND kind = 'approval_asked' AND \
+         CASE WHEN json_valid(json) THEN json ->> '$.request.id' END = 'AP-0007' ORDER BY seq DESC LIMIT 1",
+        [],
+        |row| row.get(3),
+    )?;
+    assert!(plan.contains("events_kind"), "the whole ledger is read: {plan}");
     Ok(())
 }
 

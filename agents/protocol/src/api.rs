@@ -11,13 +11,21 @@ use crate::time::{Millis, Timestamp};
 use crate::view::{ApprovalView, CompanyView, ObjectiveView, OrderView, Snapshot, WorkerView};
 
 /// Raised with every change that an older peer would misread.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum ToEngine {
-    Hello { version: u32, client: String, person: PersonId, token: Option<String> },
-    Command { id: u64, command: Command },
+    /// `person` is who speaks, where no token of the connection says so.
+    Hello {
+        version: u32,
+        client: String,
+        person: PersonId,
+    },
+    Command {
+        id: u64,
+        command: Command,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +55,7 @@ pub enum FromEngine {
 pub enum Command {
     /// The whole state, once.
     Status,
-    /// The whole state, and from then on every change.
+    /// First the response, then the whole state, and from then on every change in its order.
     Follow,
     /// Pictures of these workers from now on, full size divided by `divisor` (1, 2 or 4). Replaces the last choice.
     Watch {
@@ -103,9 +111,9 @@ pub enum Command {
     RevokeGrant {
         grant: GrantId,
     },
-    /// Events, oldest first, at most `limit` (up to 1000).
+    /// A page of events, at most `limit` (up to 1000).
     Events {
-        after: EventSeq,
+        page: EventPage,
         limit: u32,
         worker: Option<WorkerId>,
         order: Option<WorkOrderId>,
@@ -143,8 +151,10 @@ pub enum Response {
     Grant {
         grant: Grant,
     },
+    /// `more` of them are to be had: page on from the last one.
     Events {
         events: Vec<EventRecord>,
+        more: bool,
     },
     /// A binary frame with this number follows.
     Frame {
@@ -169,15 +179,51 @@ pub enum Response {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "push", rename_all = "snake_case")]
 pub enum Push {
-    Snapshot { snapshot: Box<Snapshot> },
-    Company { company: Box<CompanyView> },
-    Worker { worker: Box<WorkerView> },
-    Order { order: Box<OrderView> },
-    Objective { objective: Box<ObjectiveView> },
-    Approval { approval: Box<ApprovalView> },
-    Grant { grant: Box<Grant> },
-    Event { record: Box<EventRecord> },
-    ExportProgress { format: ExportFormat, permille: u16 },
+    Snapshot {
+        snapshot: Box<Snapshot>,
+    },
+    Company {
+        company: Box<CompanyView>,
+    },
+    Worker {
+        worker: Box<WorkerView>,
+    },
+    Order {
+        order: Box<OrderView>,
+    },
+    Objective {
+        objective: Box<ObjectiveView>,
+    },
+    Approval {
+        approval: Box<ApprovalView>,
+    },
+    Grant {
+        grant: Box<Grant>,
+    },
+    Event {
+        record: Box<EventRecord>,
+    },
+    /// This connection was too slow, and changes were left out. A snapshot follows at once; the events that were left
+    /// out come behind `after`.
+    Resync {
+        after: EventSeq,
+    },
+    ExportProgress {
+        format: ExportFormat,
+        permille: u16,
+    },
+}
+
+/// Where a page of events begins, and which way it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventPage {
+    /// Oldest first, behind this event; `EventSeq(0)` from the first.
+    After(EventSeq),
+    /// Newest first, in front of this event.
+    Before(EventSeq),
+    /// Newest first, from the newest.
+    Newest,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

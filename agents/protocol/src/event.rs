@@ -195,6 +195,7 @@ pub enum EventBody {
         running: bool,
         detail: String,
     },
+    /// Like requests within a second or two are one event.
     NetworkRequest {
         worker: WorkerId,
         method: String,
@@ -202,6 +203,8 @@ pub enum EventBody {
         port: u16,
         allowed: bool,
         why: String,
+        #[serde(default = "once")]
+        count: u32,
     },
     ModelCalled {
         worker: Option<WorkerId>,
@@ -227,6 +230,10 @@ pub enum EventBody {
         format: String,
         path: String,
     },
+}
+
+fn once() -> u32 {
+    1
 }
 
 impl EventBody {

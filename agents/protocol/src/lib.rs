@@ -17,7 +17,7 @@ mod work;
 
 pub use action::{Action, ActionResult, Button, Chord, Key, Modifiers, TypedText};
 pub use api::{
-    Command, ErrorCode, ExportFormat, FromEngine, PROTOCOL_VERSION, Period, Problem, Push, ReportScope, Response, SavedFile,
+    Command, ErrorCode, EventPage, ExportFormat, FromEngine, PROTOCOL_VERSION, Period, Problem, Push, ReportScope, Response, SavedFile,
     ToEngine,
 };
 pub use event::{Actor, Event, EventBody, EventRecord, StepResult};
@@ -37,5 +37,5 @@ pub use view::{
     ApprovalView, CompanyView, DepartmentView, Figures, LimitView, ObjectiveView, OrderView, ServiceView, Snapshot,
     WorkerState, WorkerView,
 };
-pub use waypoint::{Condition, LabelMatch, Position, StepRef, Target, Verb, Waypoint};
+pub use waypoint::{Condition, LabelMatch, Position, StepRef, Target, Turn, Verb, Waypoint};
 pub use work::{Checkpoint, Objective, OrderState, OutcomeReport, WorkOrder};

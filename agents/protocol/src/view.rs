@@ -160,7 +160,7 @@ impl Snapshot {
             Push::Objective { objective } => upsert(&mut self.objectives, *objective, |a, b| a.objective.id == b.objective.id),
             Push::Approval { approval } => upsert(&mut self.approvals, *approval, |a, b| a.request.id == b.request.id),
             Push::Grant { grant } => upsert(&mut self.grants, *grant, |a, b| a.id == b.id),
-            Push::Event { .. } | Push::ExportProgress { .. } => {}
+            Push::Event { .. } | Push::Resync { .. } | Push::ExportProgress { .. } => {}
         }
     }
 

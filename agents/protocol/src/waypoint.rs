@@ -18,6 +18,30 @@ pub struct StepRef {
     pub of: u32,
     /// The step as written, its names filled in.
     pub text: String,
+    /// The row that the outermost loop is at, where the step is inside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+}
+
+/// Row `at` of `of`, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub at: u32,
+    pub of: u32,
+}
+
+impl StepRef {
+    /// Share of the procedure's steps behind this one, 0 to 1000; the turns of a loop count.
+    pub fn behind_permille(&self) -> u16 {
+        let turns = self.turn.map_or(0, |turn| 1000 * turn.at.saturating_sub(1) / turn.of.max(1));
+        let behind = (1000 * self.number.saturating_sub(1) + turns) / self.of.max(1);
+        behind.min(1000) as u16
+    }
+
+    /// The same once this step has passed.
+    pub fn passed_permille(&self) -> u16 {
+        if self.turn.is_some() { self.behind_permille() } else { (1000 * self.number / self.of.max(1)).min(1000) as u16 }
+    }
 }
 
 /// How a wanted label is compared with what an element says of itself.

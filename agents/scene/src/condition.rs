@@ -15,12 +15,17 @@ pub fn holds(scene: &Scene, condition: &Condition, files: &dyn Fn(&str) -> bool)
         Condition::Title { text } => scene.active_window().is_some_and(|window| letter_for_letter(&window.title, text)),
         Condition::Value { target, text } => pick(scene, target).is_ok_and(|element| {
             let wanted = normal(text);
-            element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted))
+            element.value.as_deref().map(normal).is_some_and(|value| value.contains(&wanted) || is_same_number(&value, &wanted))
                 || normal(&element.name).contains(&wanted)
         }),
         Condition::File { path } => files(path),
         Condition::Not { condition } => !holds(scene, condition, files),
     }
+}
+
+/// A sheet tells `1621.5` of a cell that shows `1621.50`.
+fn is_same_number(a: &str, b: &str) -> bool {
+    matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Titles say things with single signs, such as an asterisk for unsaved work: only case does not count.

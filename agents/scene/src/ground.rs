@@ -3,7 +3,7 @@
 use mz_protocol::{Element, ElementId, Point, Position, Rect, Role, Scene, Size, States, Target, Waypoint};
 
 use crate::label::{fit, fits};
-use crate::place::{anchors, stands};
+use crate::place::Place;
 
 /// A region reaches this far around its element, and no further than this from the point, in pixels.
 const MARGIN: u16 = 24;
@@ -65,12 +65,13 @@ pub(crate) fn pick<'a>(scene: &'a Scene, target: &Target) -> Result<&'a Element,
     if let Some(address) = &target.cell {
         return cell(scene, address);
     }
+    let places: Vec<Place<'_>> = target.positions.iter().map(|position| Place::new(scene, position)).collect();
     let mut found: Vec<(u32, &Element)> = scene
         .elements
         .iter()
         .filter(|element| element.states.contains(States::VISIBLE))
         .filter_map(|element| fits(scene, element, target).map(|cost| (cost, element)))
-        .filter(|(_, element)| target.positions.iter().all(|position| stands(scene, element, position)))
+        .filter(|(_, element)| places.iter().all(|place| place.holds(scene, element)))
         .map(|(cost, element)| (cost + penalty(scene, element), element))
         .collect();
     if found.is_empty() {
@@ -79,7 +80,7 @@ pub(crate) fn pick<'a>(scene: &'a Scene, target: &Target) -> Result<&'a Element,
     if let Some(place) = target.positions.iter().find(|p| matches!(p, Position::Nth(_) | Position::Last)) {
         return nth(found, place, target);
     }
-    nearest_first(scene, target, &mut found);
+    nearest_first(&places, &mut found);
     let (best, first) = found[0];
     // Parents and children often carry the same name: the smallest box of those at one place is meant.
     let rivals: Vec<&Element> = found
@@ -97,18 +98,9 @@ pub(crate) fn pick<'a>(scene: &'a Scene, target: &Target) -> Result<&'a Element,
 }
 
 /// Cheapest first, then nearest to the anchor, then the smallest box, then in reading order.
-fn nearest_first(scene: &Scene, target: &Target, found: &mut [(u32, &Element)]) {
-    let near: Vec<Point> = target
-        .positions
-        .iter()
-        .filter_map(|position| match position {
-            Position::Beside(label) | Position::Below(label) | Position::Above(label) => Some(label),
-            _ => None,
-        })
-        .flat_map(|label| anchors(scene, label).map(|anchor| anchor.bounds.center()).collect::<Vec<_>>())
-        .collect();
-    found.sort_by_key(|(cost, element)| {
-        let distance = near.iter().map(|point| point.distance(element.bounds.center()) as u32).min().unwrap_or(0);
+fn nearest_first(places: &[Place<'_>], found: &mut [(u32, &Element)]) {
+    found.sort_by_cached_key(|(cost, element)| {
+        let distance = places.iter().filter_map(|place| place.distance(element)).min().unwrap_or(0);
         (*cost, distance, element.bounds.area(), element.bounds.y, element.bounds.x)
     });
 }

@@ -14,7 +14,7 @@ mod ring;
 
 pub use builder::SceneBuilder;
 pub use condition::holds;
-pub use digest::digest;
+pub use digest::{digest, same_pixels};
 pub use ground::{Found, Ground, Grounded, Lost, NotFound, RuleGround, find};
 pub use raw::{RawNode, RawTree, RawWindow};
 pub use read::read_text;

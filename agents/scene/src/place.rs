@@ -1,18 +1,48 @@
 //! Where things stand to each other: beside, below, above, inside.
 
-use mz_protocol::{Element, LabelMatch, Position, Rect, Role, Scene, Target};
+use mz_protocol::{Element, LabelMatch, Position, Rect, Role, Scene};
 
 use crate::label::fit;
 
-/// Whether an element stands where a position says.
-pub fn stands(scene: &Scene, element: &Element, position: &Position) -> bool {
-    match position {
-        Position::Beside(label) => anchors(scene, label).any(|anchor| is_beside(anchor.bounds, element.bounds)),
-        Position::Below(label) => anchors(scene, label).any(|anchor| is_below(anchor.bounds, element.bounds)),
-        Position::Above(label) => anchors(scene, label).any(|anchor| is_below(element.bounds, anchor.bounds)),
-        Position::In(label) => is_in(scene, element, label),
-        // Chosen from all that fit, later.
-        Position::Nth(_) | Position::Last => true,
+/// A position with the elements that its label means, which are looked up once for all candidates.
+pub struct Place<'a> {
+    position: &'a Position,
+    anchors: Vec<&'a Element>,
+}
+
+impl<'a> Place<'a> {
+    pub fn new(scene: &'a Scene, position: &'a Position) -> Self {
+        let anchors = match position {
+            Position::Beside(label) | Position::Below(label) | Position::Above(label) | Position::In(label) => {
+                anchors(scene, label).collect()
+            }
+            Position::Nth(_) | Position::Last => Vec::new(),
+        };
+        Self { position, anchors }
+    }
+
+    /// Whether an element stands there.
+    pub fn holds(&self, scene: &Scene, element: &Element) -> bool {
+        let mut anchors = self.anchors.iter();
+        match self.position {
+            Position::Beside(_) => anchors.any(|anchor| is_beside(anchor.bounds, element.bounds)),
+            Position::Below(_) => anchors.any(|anchor| is_below(anchor.bounds, element.bounds)),
+            Position::Above(_) => anchors.any(|anchor| is_below(element.bounds, anchor.bounds)),
+            Position::In(label) => is_in(scene, element, label, &self.anchors),
+            // Chosen from all that fit, later.
+            Position::Nth(_) | Position::Last => true,
+        }
+    }
+
+    /// How far an element is from the anchor that it stands beside, below or above.
+    pub fn distance(&self, element: &Element) -> Option<u32> {
+        match self.position {
+            Position::Beside(_) | Position::Below(_) | Position::Above(_) => {
+                let center = element.bounds.center();
+                self.anchors.iter().map(|anchor| anchor.bounds.center().distance(center) as u32).min()
+            }
+            Position::In(_) | Position::Nth(_) | Position::Last => None,
+        }
     }
 }
 
@@ -40,12 +70,11 @@ fn is_below(anchor: Rect, found: Rect) -> bool {
     found.y.saturating_add(4) >= anchor.bottom() && found.x < anchor.right() && found.right() > anchor.x
 }
 
-fn is_in(scene: &Scene, element: &Element, label: &str) -> bool {
-    let target = Target { label: Some(label.to_owned()), label_match: LabelMatch::Contains, ..Target::default() };
+fn is_in(scene: &Scene, element: &Element, label: &str, anchors: &[&Element]) -> bool {
     let mut parent = element.parent;
     for _ in 0..64 {
         let Some(found) = parent.and_then(|id| scene.element(id)) else { break };
-        if fit(found, label, target.label_match).is_some() {
+        if fit(found, label, LabelMatch::Contains).is_some() {
             return true;
         }
         parent = found.parent;
@@ -55,7 +84,7 @@ fn is_in(scene: &Scene, element: &Element, label: &str) -> bool {
         return true;
     }
     // A group that the tree does not nest is told by its box.
-    anchors(scene, label).any(|anchor| {
+    anchors.iter().any(|anchor| {
         matches!(anchor.role, Role::Group | Role::Dialog | Role::Window | Role::Toolbar | Role::Table | Role::Tree)
             && anchor.id != element.id
             && anchor.bounds.contains(element.bounds.center())

@@ -146,3 +146,37 @@ fn conditions_are_told_from_the_screen() {
     let contains = Target { label_match: LabelMatch::Contains, ..target(Role::Text, "voice") };
     assert!(is(Condition::Not { condition: Box::new(Condition::Gone { target: contains }) }));
 }
+
+#[test]
+fn a_number_is_the_same_with_or_without_its_last_noughts() {
+    let mut total = node("table cell", "E3", (10, 10, 60, 20));
+    total.value = Some("1621.5".into());
+    total.cell = Some((2, 4));
+    let tree = RawTree { windows: vec![window("Sheet", "Calc", true)], nodes: vec![total], ..RawTree::default() };
+    let scene = SceneBuilder::new(Size::DESKTOP).update(&tree, Timestamp(0));
+    let says = |text: &str| {
+        let target = Target { cell: Some("E3".into()), ..Target::default() };
+        holds(&scene, &Condition::Value { target, text: text.into() }, &|_: &str| false)
+    };
+    assert!(says("1621.50") && says("1621.5") && says("1621"));
+    assert!(!says("1621.55") && !says("162.15"));
+}
+
+#[test]
+fn a_rejected_push_is_told_from_a_taken_one() {
+    let shows = |text: &str, wanted: &str| {
+        let mut terminal = node("terminal", "Terminal", (0, 0, 800, 600));
+        terminal.value = Some(text.into());
+        let tree = RawTree { windows: vec![window("Terminal", "Terminal", true)], nodes: vec![terminal], ..RawTree::default() };
+        let scene = SceneBuilder::new(Size::DESKTOP).update(&tree, Timestamp(0));
+        holds(&scene, &Condition::NoText { text: wanted.into() }, &|_: &str| false)
+    };
+    let taken = "To http://git.atelier.local/gallery.git\n   1a2b3c4..5d6e7f8  main -> main\n";
+    assert!(shows(taken, "rejected]") && shows(taken, "failed to push"));
+    for why in
+        ["! [rejected]        main -> main (fetch first)", "! [remote rejected] main -> main (pre-receive hook declined)"]
+    {
+        let rejected = format!("To http://git.atelier.local/gallery.git\n {why}\nerror: failed to push some refs\n");
+        assert!(!shows(&rejected, "rejected]") && !shows(&rejected, "failed to push"), "{why}");
+    }
+}

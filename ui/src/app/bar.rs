@@ -5,10 +5,11 @@ use mz_protocol::{Command, CompanyView, StopScope};
 
 use crate::app::{App, Screen};
 use crate::icons;
-use crate::model::{Counts, Line};
+use crate::model::Line;
 use crate::say;
-use crate::tokens::{BODY, RADIUS_CARD, Tokens, icon_font};
-use crate::widgets::{Press, Tone, dialog, line_at, pill, plain, strong};
+use crate::state::Counts;
+use crate::tokens::{BODY, RADIUS_CARD, Tokens};
+use crate::widgets::{Press, Tone, dialog, focus_ring, glyph_at, pill, plain, strong};
 
 const BAR: f32 = 52.0;
 const RAIL: f32 = 64.0;
@@ -132,13 +133,13 @@ impl App {
             ui.horizontal(|ui| {
                 let icon = crate::widgets::icon(if down { icons::PLUGS } else { icons::WARNING }, 18.0, t.need);
                 ui.label(icon);
-                ui.label(strong(words, BODY, t.need));
-                if down {
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        if Press::new("Try now").show(ui).clicked() {
-                            self.model.retry();
-                        }
-                    });
+                let room = ui.available_width() - if down { 110.0 } else { 0.0 };
+                ui.allocate_ui_with_layout(vec2(room, 20.0), Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_width(room);
+                    ui.add(egui::Label::new(strong(words, BODY, t.need)).wrap());
+                });
+                if down && Press::new("Try now").show(ui).clicked() {
+                    self.model.retry();
                 }
             });
         });
@@ -223,14 +224,17 @@ fn station(ui: &mut Ui, glyph: char, name: &str, key: &str, here: bool, count: u
     let spoken = if count > 0 { format!("{name}, {count} waiting") } else { name.to_owned() };
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, here, &spoken));
     let painter = ui.painter();
-    if here || response.hovered() || response.has_focus() {
+    if here || response.hovered() {
         painter.rect_filled(rect, 10, t.raised);
     }
     if here {
         painter.vline(rect.left() - 9.0, rect.y_range().shrink(8.0), Stroke::new(3.0, t.text));
     }
+    if response.has_focus() {
+        focus_ring(painter, rect.shrink(2.0), 8, t);
+    }
     let color = if here || response.hovered() { t.text } else { t.dim };
-    line_at(painter, rect.center(), Align2::CENTER_CENTER, &glyph.to_string(), icon_font(22.0), color, 44.0);
+    glyph_at(painter, rect.center(), glyph, 22.0, color);
     if count > 0 {
         pill(painter, pos2(rect.right() - 7.0, rect.top() + 9.0), &count.to_string(), t.need, t.on_need);
     }

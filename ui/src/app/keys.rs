@@ -7,7 +7,7 @@ use crate::tokens::{BODY, Tokens};
 use crate::widgets::{code, plain, strong};
 
 /// All keys, as the help shows them.
-const ALL: [(&str, &str); 16] = [
+const ALL: [(&str, &str); 20] = [
     ("F12", "Stop everything, at once, from anywhere"),
     ("1 – 6", "Wall, Approvals, Work, Reports, Fleet, Settings"),
     ("/", "Find a worker or a work order"),
@@ -19,10 +19,14 @@ const ALL: [(&str, &str); 16] = [
     ("A", "Approvals: approve"),
     ("V", "Approvals: veto, with a reason"),
     ("E", "Approvals: edit what is typed"),
-    ("T", "Approvals: take over"),
+    ("T", "Approvals and Worker: take over"),
+    ("G", "Approvals: always allow this, for a while"),
     ("↑ ↓", "Approvals: another question"),
     ("← →", "Worker: step through the recording"),
     ("L", "Worker: back to live"),
+    ("P", "Worker: pause, and go on"),
+    ("Tab", "Next control; Enter or Space presses it"),
+    ("Ctrl+Enter", "Send what a dialog asks for"),
     ("Ctrl+Shift+H", "While driving: hand back"),
 ];
 
@@ -63,6 +67,7 @@ pub(super) fn show(ui: &mut Ui) {
     let t = Tokens::of(ui);
     ui.label(strong("All keys", 16.0, t.text));
     ui.add_space(4.0);
+    ui.spacing_mut().interact_size.y = 18.0;
     egui::Grid::new("keys").num_columns(2).spacing([20.0, 6.0]).show(ui, |ui| {
         for (key, what) in ALL {
             ui.label(code(key, 13.0, t.text));

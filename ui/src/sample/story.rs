@@ -12,7 +12,7 @@ pub fn events() -> Vec<EventRecord> {
     let step = |number: u32, text: &str| EventBody::StepStarted {
         worker: id("sol"),
         order: id("WO-0175"),
-        step: StepRef { procedure: id("fix-a-bug"), line: number + 9, number, of: 9, text: text.to_owned() },
+        step: StepRef { procedure: id("fix-a-bug"), line: number + 9, number, of: 9, text: text.to_owned(), turn: None },
     };
     let click = |x, y| Action::Click { at: Point::new(x, y), button: Button::Left, count: 1, modifiers: Modifiers::empty() };
     let typed = |text: &str| Action::Type { text: TypedText::Plain(text.to_owned()) };

@@ -3,25 +3,37 @@
 use egui::{
     Align2, CornerRadius, Key, Modifiers, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
-use mz_protocol::{
-    Action, ApprovalId, ApprovalRequest, ApprovalState, ApprovalView, Command, Decision, DecisionKind, Size, Timestamp,
-    TypedText,
-};
+use mz_protocol::{Action, ApprovalId, ApprovalRequest, ApprovalView, Command, Decision, DecisionKind, Timestamp, TypedText};
 
 use crate::app::{Desk, Screen};
 use crate::icons;
 use crate::model::Model;
 use crate::say;
 use crate::screens::facts;
+use crate::screens::queue::{queue_row, row, show_decided};
 use crate::state::{Mark, paint_mark};
-use crate::tokens::{BODY, RADIUS_CARD, RADIUS_CONTROL, SMALL, Tokens, Weight, font};
+use crate::tokens::{BODY, RADIUS_CARD, SMALL, Tokens, Weight, font};
 use crate::widgets::desktop::{self, Placed};
-use crate::widgets::{Press, Tone, card_in, choices, dialog, empty, field, fit, heading, inside, line_at, link, plain, strong};
+use crate::widgets::{
+    Press, Tone, card_in, choices, dialog, empty, field, heading, inside, line_at, lines, link, plain, strong,
+};
 
 /// No decision counts before the question was on the screen for this long, in seconds.
 const GUARD: f64 = 0.5;
-const QUEUE: f32 = 270.0;
-const SIDE: f32 = 400.0;
+
+/// Widths of the queue and of the question: less where the window is narrow, so that the frame stays large.
+fn widths(room: f32) -> (f32, f32) {
+    ((room * 0.18).clamp(208.0, 340.0), (room * 0.265).clamp(330.0, 480.0))
+}
+
+/// How the frame is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Zoom {
+    #[default]
+    Fit,
+    /// Pixel for pixel, the target in the middle.
+    Full,
+}
 
 /// What is being asked of the manager on top of the question.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +51,7 @@ pub struct Approvals {
     asking: Option<(ApprovalId, Asking)>,
     /// The whole screen undimmed.
     whole: bool,
+    zoom: Zoom,
 }
 
 impl Approvals {
@@ -51,7 +64,8 @@ impl Approvals {
         let waiting: Vec<ApprovalView> = desk.model.waiting().into_iter().cloned().collect();
         desk.model.deciding.retain(|id| waiting.iter().any(|a| a.request.id == *id));
         let room = ui.available_rect_before_wrap();
-        let left = Rect::from_min_size(room.min, vec2(QUEUE, room.height()));
+        let (queue, question) = widths(room.width());
+        let left = Rect::from_min_size(room.min, vec2(queue, room.height()));
         inside(ui, left, "queue", |ui| self.show_queue(ui, desk, &waiting));
         let rest = Rect::from_min_max(pos2(left.right() + 20.0, room.top()), room.max);
         let Some(view) = self.current(&waiting) else {
@@ -62,12 +76,10 @@ impl Approvals {
         };
         self.seen(ui, desk.model, &view.request.id);
         desk.model.load_approval_frame(&view.request.id);
-        let side = Rect::from_min_max(pos2(rest.right() - SIDE, rest.top()), rest.max);
+        let side = Rect::from_min_max(pos2(rest.right() - question, rest.top()), rest.max);
         let middle = Rect::from_min_max(rest.min, pos2(side.left() - 20.0, rest.bottom()));
         inside(ui, middle, "frame", |ui| self.show_frame(ui, desk.model, &view));
-        card_in(ui, side, "question", |ui| {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.show_question(ui, desk, &view));
-        });
+        card_in(ui, side, "question", |ui| self.show_question(ui, desk, &view));
         self.press_keys(ui, desk, &view, &waiting);
         self.show_asking(ui.ctx(), desk, &view);
     }
@@ -139,38 +151,38 @@ impl Approvals {
     fn show_frame(&mut self, ui: &mut Ui, model: &Model, view: &ApprovalView) {
         let t = Tokens::of(ui);
         let room = ui.available_rect_before_wrap();
+        let p = &view.request.proposal;
+        let picture = model.approval_frame(&view.request.id).or_else(|| model.pictures.get(&p.worker));
+        let size = picture.map_or_else(|| model.desktop_size(&p.worker), |picture| picture.desktop);
         // As high as the picture needs, so that the words about it stand right under it.
-        let shape = f32::from(Size::DESKTOP.height) / f32::from(Size::DESKTOP.width);
+        let shape = f32::from(size.height) / f32::from(size.width.max(1));
         let height = ((room.width() - 24.0) * shape + 24.0).min(room.height() - 48.0);
         let well = Rect::from_min_size(room.min, vec2(room.width(), height));
         ui.painter().rect(well, CornerRadius::same(RADIUS_CARD), t.well, t.hairline(), StrokeKind::Inside);
-        let p = &view.request.proposal;
-        let picture = model.approval_frame(&view.request.id).or_else(|| model.pictures.get(&p.worker));
         let label = ui.interact(well, ui.scope_id().with("evidence"), Sense::hover());
         label.widget_info(|| {
             WidgetInfo::labeled(Role::Image, true, format!("The screen that {} asks about", model.worker_name(&p.worker)))
         });
+        let inner = well.shrink(12.0);
         match picture {
             Some(picture) => {
-                let placed = Placed::fit(well.shrink(12.0), Size::DESKTOP);
-                desktop::paint(ui.painter(), placed, picture, 4, false);
+                let placed = match self.zoom {
+                    Zoom::Fit => Placed::fit(inner, size),
+                    Zoom::Full => Placed::around(inner, size, p.region, ui.pixels_per_point()),
+                };
+                let painter = ui.painter().with_clip_rect(inner.intersect(ui.clip_rect()));
+                desktop::paint(&painter, placed, picture, 4, false);
                 if !self.whole {
-                    dim_all_but(ui, placed, p.region, t);
+                    dim_all_but(&painter, placed, p.region, t);
                 }
                 let target = placed.region(p.region).expand(3.0);
-                ui.painter().rect_stroke(target, CornerRadius::same(6), Stroke::new(2.5, t.need), StrokeKind::Outside);
+                painter.rect_stroke(target, CornerRadius::same(6), Stroke::new(5.0, t.chip), StrokeKind::Outside);
+                painter.rect_stroke(target, CornerRadius::same(6), Stroke::new(2.5, t.picture_need), StrokeKind::Outside);
             }
             None => {
                 let words = "Waiting for the frame that was asked about…";
-                line_at(
-                    ui.painter(),
-                    well.center(),
-                    Align2::CENTER_CENTER,
-                    words,
-                    font(BODY, Weight::Regular),
-                    t.dim,
-                    well.width(),
-                );
+                let regular = font(BODY, Weight::Regular);
+                line_at(ui.painter(), well.center(), Align2::CENTER_CENTER, words, regular, t.dim, well.width());
             }
         }
         let foot = Rect::from_min_size(pos2(room.left(), well.bottom() + 8.0), vec2(room.width(), 36.0));
@@ -187,40 +199,44 @@ impl Approvals {
         };
         let middle = foot.center().y;
         paint_mark(ui.painter(), pos2(foot.left() + 8.0, middle), mark, color);
+        let switch = Rect::from_min_max(pos2(foot.right() - 330.0, foot.top()), foot.max);
         let at = pos2(foot.left() + 22.0, middle);
-        let shown = line_at(
-            ui.painter(),
-            at,
-            Align2::LEFT_CENTER,
-            &words,
-            font(SMALL + 1.0, Weight::Strong),
-            color,
-            foot.width() * 0.6,
-        );
+        let room = switch.left() - at.x - 12.0;
+        let shown = line_at(ui.painter(), at, Align2::LEFT_CENTER, &words, font(SMALL + 1.0, Weight::Strong), color, room);
         let label = ui.interact(shown, ui.scope_id().with("unchanged"), Sense::hover());
         label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
-        let switch = Rect::from_min_size(pos2(foot.right() - 220.0, foot.top()), vec2(220.0, foot.height()));
+        let kept = "The frame is kept as evidence. The desktop is frozen and looked at again right before the action.";
+        label.on_hover_text(kept);
         let mut child =
             ui.new_child(egui::UiBuilder::new().max_rect(switch).layout(egui::Layout::right_to_left(egui::Align::Center)));
         let (words, label) =
             if self.whole { ("Only the target", "Show only the target") } else { ("Whole screen", "Show the whole screen") };
-        if Press::new(words).label(label).show(&mut child).clicked() {
+        if Press::new(words).label(label).size(140.0, 30.0).show(&mut child).clicked() {
             self.whole = !self.whole;
         }
+        choices(&mut child, "Size", &mut self.zoom, &[(Zoom::Full, "100 %"), (Zoom::Fit, "Fit")]);
     }
 
     fn show_question(&mut self, ui: &mut Ui, desk: &mut Desk, view: &ApprovalView) {
         let t = Tokens::of(ui);
         let request = &view.request;
-        let verb = if request.proposal.target_name.is_empty() { request.why.clone() } else { say::proposal(&request.proposal) };
-        ui.add(egui::Label::new(strong(say::visible(&verb), 18.0, t.text)).wrap());
+        let title = request.proposal.order.as_ref().and_then(|order| desk.model.order_title(order));
+        let title = title.map_or_else(String::new, |title| format!(": {}", say::visible(&title)));
+        let title = format!("{}{title}", say::rule(&request.rule));
+        let words = lines(ui.painter(), &title, font(18.0, Weight::Strong), t.text, ui.available_width(), 2);
+        ui.add(egui::Label::new(words));
         let left = say::countdown(request.expires.since(desk.model.now()));
         ui.label(plain(format!("{} · no answer in {left} is a veto", request.id), SMALL + 1.0, t.dim));
         ui.add_space(6.0);
-        facts::show(ui, desk.model, request);
+        // The answer is never scrolled out of sight, however much there is to say about the question.
+        let answer = 190.0;
+        let room = (ui.available_height() - answer).max(120.0);
+        let facts = ScrollArea::vertical().id_salt("facts").max_height(room).auto_shrink([false, true]);
+        facts.show(ui, |ui| facts::show(ui, desk.model, request));
         ui.add_space(10.0);
         self.show_buttons(ui, desk, view);
-        ui.add_space(10.0);
+        ui.add_space(8.0);
+        ui.spacing_mut().interact_size.y = 18.0;
         ui.horizontal_wrapped(|ui| {
             ui.label(plain("Asked too often?", SMALL + 1.0, t.dim));
             if link(ui, "Always allow exactly this, for a while…", t.dim).clicked() {
@@ -276,7 +292,7 @@ impl Approvals {
         if self.is_asking() || ui.ctx().text_edit_focused() {
             return;
         }
-        for key in [Key::A, Key::V, Key::E, Key::T] {
+        for key in [Key::A, Key::V, Key::E, Key::T, Key::G] {
             if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) && self.armed(ui, desk.model, &view.request.id) {
                 // The letter itself must not land in the field that opens.
                 ui.input_mut(|i| i.events.retain(|e| !matches!(e, egui::Event::Text(_))));
@@ -303,6 +319,7 @@ impl Approvals {
                     self.asking = Some((id, Asking::Edit(text)));
                 }
             }
+            Key::G => self.asking = Some((id, Asking::Grant { uses: 10, hours: 4 })),
             Key::T => {
                 self.decide(desk, view, DecisionKind::TakeOver);
                 desk.go(Screen::Worker(view.request.proposal.worker.clone()));
@@ -381,8 +398,9 @@ fn ask_text(ui: &mut Ui, title: &str, hint: &str, yes: &str, tone: Tone, text: &
     ui.horizontal(|ui| {
         let full = !text.trim().is_empty();
         let spoken = format!("{yes} now");
-        let go = Press::new(yes).label(&spoken).tone(tone).enabled(full).show(ui).clicked();
-        (go, Press::new("Back").show(ui).clicked())
+        let go = Press::new(yes).label(&spoken).key("Ctrl+Enter").tone(tone).enabled(full).show(ui).clicked();
+        let key = full && ui.input_mut(|i| i.consume_key(Modifiers::CTRL, Key::Enter));
+        (go || key, Press::new("Back").key("Esc").show(ui).clicked())
     })
     .inner
 }
@@ -407,7 +425,7 @@ fn ask_grant(ui: &mut Ui, model: &Model, request: &ApprovalRequest, uses: &mut u
 }
 
 /// Four dark panes around what is asked about.
-fn dim_all_but(ui: &Ui, placed: Placed, region: mz_protocol::Rect, t: &Tokens) {
+fn dim_all_but(painter: &egui::Painter, placed: Placed, region: mz_protocol::Rect, t: &Tokens) {
     let (all, hole) = (placed.rect, placed.region(region).expand(3.0).intersect(placed.rect));
     let panes = [
         Rect::from_min_max(all.min, pos2(all.right(), hole.top())),
@@ -416,88 +434,6 @@ fn dim_all_but(ui: &Ui, placed: Placed, region: mz_protocol::Rect, t: &Tokens) {
         Rect::from_min_max(pos2(hole.right(), hole.top()), pos2(all.right(), hole.bottom())),
     ];
     for pane in panes {
-        ui.painter().rect_filled(pane, 0, t.scrim);
-    }
-}
-
-fn queue_row(ui: &mut Ui, model: &Model, request: &ApprovalRequest, left: &str, here: bool) -> bool {
-    let t = Tokens::of(ui);
-    let p = &request.proposal;
-    let title = format!("{} · {}", model.worker_name(&p.worker), model.department_name(&p.department));
-    row(ui, &title, &say::proposal(p), left, t.need, here)
-}
-
-/// Two lines and a time; true when pressed.
-fn row(ui: &mut Ui, title: &str, below: &str, right: &str, color: egui::Color32, here: bool) -> bool {
-    let t = Tokens::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 58.0), Sense::click());
-    let spoken = format!("{title}: {below}");
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, here, &spoken));
-    if here || response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_CONTROL), t.raised);
-    }
-    let inner = rect.shrink2(vec2(12.0, 9.0));
-    let time = line_at(ui.painter(), inner.right_top(), Align2::RIGHT_TOP, right, font(BODY, Weight::Regular), color, 90.0);
-    let room = inner.width() - time.width() - 8.0;
-    line_at(ui.painter(), inner.left_top(), Align2::LEFT_TOP, title, font(BODY, Weight::Strong), t.text, room);
-    let small = font(SMALL + 1.0, Weight::Regular);
-    line_at(ui.painter(), inner.left_bottom(), Align2::LEFT_BOTTOM, below, small, t.dim, inner.width());
-    response.clicked()
-}
-
-fn show_decided(ui: &mut Ui, model: &Model) {
-    let t = Tokens::of(ui);
-    let decided = model.snapshot.iter().flat_map(|s| &s.approvals).filter_map(|a| Some((a, outcome(&a.state)?)));
-    let mut decided: Vec<_> = decided.collect();
-    decided.sort_by_key(|(_, (_, at))| std::cmp::Reverse(*at));
-    if decided.is_empty() {
-        return;
-    }
-    ui.add_space(14.0);
-    heading(ui, "Decided today");
-    for (view, (word, at)) in decided.into_iter().take(20) {
-        let p = &view.request.proposal;
-        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 48.0), Sense::hover());
-        let inner = rect.shrink2(vec2(12.0, 6.0));
-        let (painter, small) = (ui.painter(), font(SMALL + 1.0, Weight::Regular));
-        let time = fit(painter, &model.clock.minutes(at), small.clone(), t.dim, 100.0);
-        let room = inner.width() - time.size().x - 8.0;
-        painter.galley(pos2(inner.right() - time.size().x, inner.top() + 1.0), time, t.dim);
-        line_at(
-            painter,
-            inner.left_top(),
-            Align2::LEFT_TOP,
-            &model.worker_name(&p.worker),
-            font(BODY, Weight::Strong),
-            t.text,
-            room,
-        );
-        let words = format!("{word} · {}", say::proposal(p));
-        line_at(painter, inner.left_bottom(), Align2::LEFT_BOTTOM, &words, small, t.dim, inner.width());
-    }
-}
-
-/// How a closed question ended.
-fn outcome(state: &ApprovalState) -> Option<(String, Timestamp)> {
-    Some(match state {
-        ApprovalState::Waiting { .. } => return None,
-        ApprovalState::Approved { at, .. } | ApprovalState::Used { at, .. } => ("Approved".to_owned(), *at),
-        ApprovalState::Vetoed { at, .. } => ("Vetoed".to_owned(), *at),
-        ApprovalState::Edited { at, .. } => ("Edited".to_owned(), *at),
-        ApprovalState::TakenOver { at, .. } => ("Taken over".to_owned(), *at),
-        ApprovalState::Void { why, at } => (void(why).to_owned(), *at),
-    })
-}
-
-fn void(why: &mz_protocol::VoidReason) -> &'static str {
-    use mz_protocol::VoidReason as V;
-    match why {
-        V::ScreenChanged => "Void, the screen changed",
-        V::ActionChanged => "Void, the action changed",
-        V::Expired => "Not answered",
-        V::Stopped => "Void, stopped",
-        V::TakenOver => "Void, taken over",
-        V::WorkerGone => "Void, the worker ended",
-        V::EngineRestarted => "Void, the engine restarted",
+        painter.rect_filled(pane, 0, t.scrim);
     }
 }

@@ -16,6 +16,9 @@ pub fn show(ui: &mut Ui, model: &Model, request: &ApprovalRequest) {
     fact_text(ui, "Where", &place(p));
     fact_text(ui, "Outside effect", effect(p));
     fact_text(ui, "Can be undone", undo(p));
+    if p.risk != mz_protocol::Risk::Low {
+        fact_text(ui, "Risk", say::risk(p.risk));
+    }
     if let Some(amount) = p.amount_cents {
         fact_text(ui, "Amount", &say::cents(amount, &model.currency()));
     }
@@ -55,8 +58,8 @@ fn place(p: &Proposal) -> String {
 
 fn effect(p: &Proposal) -> &'static str {
     match p.effect {
-        Effect::None => "None that is known: it stays on this desktop",
-        Effect::External | Effect::Irreversible => "Yes: someone outside can notice it",
+        Effect::None => "None that is known; it stays on this desktop",
+        Effect::External | Effect::Irreversible => "Yes, people outside can notice it",
     }
 }
 
@@ -76,7 +79,10 @@ fn rule(ui: &mut Ui, request: &ApprovalRequest) {
             0 | 1 => String::new(),
             n => format!(" Needs {n} people."),
         };
-        ui.add(egui::Label::new(plain(format!("{}{approvers}", say::visible(&request.why)), SMALL + 1.0, t.dim)).wrap());
+        ui.add(
+            egui::Label::new(plain(format!("{}{approvers}", say::sentence(&say::visible(&request.why))), SMALL + 1.0, t.dim))
+                .wrap(),
+        );
     });
 }
 
@@ -84,7 +90,7 @@ fn rule(ui: &mut Ui, request: &ApprovalRequest) {
 fn own_words(ui: &mut Ui, model: &Model, p: &Proposal) {
     let t = Tokens::of(ui);
     let name = model.worker_name(&p.worker);
-    let words = p.reason.as_deref().map_or_else(|| "Gave no reason.".to_owned(), say::visible);
+    let words = p.reason.as_deref().map_or_else(|| "Gave no reason.".to_owned(), |words| say::sentence(&say::visible(words)));
     let frame = egui::Frame::new().inner_margin(Margin::same(12)).corner_radius(CornerRadius::same(8));
     let shown = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());

@@ -5,9 +5,8 @@ use mz_protocol::{CompanyView, LimitView};
 
 use crate::app::Desk;
 use crate::icons;
-use crate::model::Counts;
 use crate::say;
-use crate::state::{Mark, paint_mark};
+use crate::state::{Counts, Mark, paint_mark};
 use crate::tokens::{BODY, SMALL, Tokens, Weight, font};
 use crate::widgets::{card_in, fact_text, heading, icon, line_at, plain, strong, title};
 
@@ -124,6 +123,6 @@ fn services(ui: &mut Ui, company: &CompanyView) {
 fn later(ui: &mut Ui) {
     let t = Tokens::of(ui);
     ui.label(strong("More machines", BODY, t.text));
-    let words = "All desktops run on this machine. Spreading them over several is not part of this version; when it is, the machines stand here.";
+    let words = "All desktops run on this machine. This version does not spread them over several.";
     ui.add(egui::Label::new(plain(words, BODY, t.dim)).wrap());
 }

@@ -12,39 +12,58 @@ use crate::state::{Mark, StateLook, paint_mark};
 use crate::tokens::{BODY, SMALL, Tokens, Weight, font, mono};
 use crate::widgets::{Press, Tone, code, fact_text, heading, icon, line_at, plain, state_tag, strong};
 
-/// True when the person closed it.
-pub fn show(ui: &mut Ui, desk: &mut Desk, view: &OrderView) -> bool {
+/// What the person wants done with the order beside what is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Close,
+    Cancel,
+}
+
+pub fn show(ui: &mut Ui, desk: &mut Desk, view: &OrderView) -> Option<Wish> {
     let t = Tokens::of(ui);
     desk.model.load_events(&EventsOf::Order(view.order.id.clone()));
-    let mut close = false;
+    let mut wish = None;
+    let state = desk.model.order_state(view);
     ui.horizontal(|ui| {
         ui.label(code(view.order.id.to_string(), SMALL, t.dim));
-        state_tag(ui, &StateLook::of_order(view.state, t));
+        state_tag(ui, &StateLook::of_order(state, t));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            close = Press::new("").label("Close the work order").icon(icons::X).size(32.0, 30.0).show(ui).clicked();
+            if Press::new("").label("Close the work order").icon(icons::X).size(32.0, 30.0).show(ui).clicked() {
+                wish = Some(Wish::Close);
+            }
         });
     });
     ScrollArea::vertical().id_salt("order").auto_shrink(false).show(ui, |ui| {
         ui.add(Label::new(strong(&view.order.title, 18.0, t.text)).wrap());
         if let Some(reason) = &view.reason {
             let color = if view.state == OrderState::Failed { t.fail } else { t.need };
-            ui.add(Label::new(plain(say::visible(reason), BODY, color)).wrap());
+            ui.add(Label::new(plain(say::sentence(&say::visible(reason)), BODY, color)).wrap());
         }
-        actions(ui, desk, view);
+        if actions(ui, desk, view) {
+            wish = Some(Wish::Cancel);
+        }
         facts(ui, desk, view);
         check(ui, view.outcome.as_ref(), &view.order.check);
         remarks(ui, &view.remarks);
         history(ui, desk, view);
     });
-    close
+    wish
 }
 
-fn actions(ui: &mut Ui, desk: &mut Desk, view: &OrderView) {
+/// True when the person wants to cancel it, which asks for a reason first.
+fn actions(ui: &mut Ui, desk: &mut Desk, view: &OrderView) -> bool {
+    let mut cancel = false;
     if !is_open(view.state) {
-        return ui.add_space(8.0);
+        ui.add_space(8.0);
+        return cancel;
     }
     ui.add_space(4.0);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
+        if desk.model.order_state(view) == OrderState::NeedsApproval
+            && Press::new("Answer…").label("Answer the question").show(ui).clicked()
+        {
+            desk.go(Screen::Approvals);
+        }
         if let Some(owner) = view.order.owner.clone()
             && Press::new("Watch the worker").icon(icons::DESKTOP).show(ui).clicked()
         {
@@ -53,11 +72,10 @@ fn actions(ui: &mut Ui, desk: &mut Desk, view: &OrderView) {
         if view.state == OrderState::NeedsHelp && Press::new("Try again").tone(Tone::Go).show(ui).clicked() {
             desk.model.send(Command::Retry { order: view.order.id.clone() });
         }
-        if Press::new("Cancel").label("Cancel the work order").tone(Tone::Danger).show(ui).clicked() {
-            desk.model.send(Command::Cancel { order: view.order.id.clone(), reason: "cancelled in the console".to_owned() });
-        }
+        cancel = Press::new("Cancel…").label("Cancel the work order").tone(Tone::Danger).show(ui).clicked();
     });
     ui.add_space(4.0);
+    cancel
 }
 
 fn facts(ui: &mut Ui, desk: &Desk, view: &OrderView) {
@@ -73,7 +91,7 @@ fn facts(ui: &mut Ui, desk: &Desk, view: &OrderView) {
         fact_text(ui, "Due", &model.clock.minutes(due));
     }
     for (name, value) in &view.order.inputs {
-        fact_text(ui, &say::visible(name), &say::visible(value));
+        fact_text(ui, &say::capital(&say::visible(name)), &say::visible(value));
     }
     if !view.order.files.is_empty() {
         fact_text(ui, "Files", &view.order.files.join("\n"));
@@ -138,7 +156,7 @@ fn history(ui: &mut Ui, desk: &Desk, view: &OrderView) {
         ui.label(plain("Nothing yet.", BODY, t.dim));
     }
     ui.spacing_mut().item_spacing.y = 0.0;
-    for row in rows.iter().rev().take(200) {
+    for row in &rows[rows.len().saturating_sub(200)..] {
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::hover());
         let middle = rect.center().y;
         let small = || font(SMALL + 1.0, Weight::Regular);
@@ -154,6 +172,8 @@ fn history(ui: &mut Ui, desk: &Desk, view: &OrderView) {
         line_at(ui.painter(), pos2(rect.left() + 72.0, middle), Align2::LEFT_CENTER, row.verb, small(), row.color, 62.0);
         let room = rect.width() - 138.0;
         line_at(ui.painter(), pos2(rect.left() + 138.0, middle), Align2::LEFT_CENTER, &row.words, small(), t.text, room);
-        response.on_hover_text(&row.words);
+        let spoken = format!("{} {} {}", desk.model.clock.seconds(row.at), row.verb, row.words);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListItem, true, &spoken));
+        response.on_hover_text(&row.whole);
     }
 }

@@ -11,7 +11,7 @@ use crate::icons;
 use crate::model::Export;
 use crate::say;
 use crate::tokens::{BODY, FIGURE, SMALL, Tokens, Weight, font};
-use crate::widgets::{Press, card_in, choices, empty, heading, line_at, link, plain, progress, strong, take, title};
+use crate::widgets::{Press, card_in, choices, empty, heading, line_at, lines, link, plain, progress, strong, take, title};
 
 const FIGURE_CARD: f32 = 112.0;
 
@@ -205,21 +205,15 @@ fn show_figure(ui: &mut Ui, rect: Rect, figure: &Value) {
     let small = || font(SMALL + 1.0, Weight::Regular);
     line_at(painter, inner.left_top(), Align2::LEFT_TOP, label, small(), t.dim, inner.width());
     let size = if value.chars().count() > 10 { 22.0 } else { FIGURE };
-    line_at(
-        painter,
-        inner.left_center() + vec2(0.0, 2.0),
-        Align2::LEFT_CENTER,
-        &value,
-        font(size, Weight::Strong),
-        t.text,
-        inner.width(),
-    );
+    let at = inner.left_top() + vec2(0.0, 36.0);
+    line_at(painter, at, Align2::LEFT_CENTER, &value, font(size, Weight::Strong), t.text, inner.width());
     let color = match text(figure, "trend") {
         "better" => t.done,
         "worse" => t.need,
         _ => t.dim,
     };
-    line_at(painter, inner.left_bottom(), Align2::LEFT_BOTTOM, note, small(), color, inner.width());
+    let words = lines(painter, note, font(SMALL, Weight::Regular), color, inner.width(), 2);
+    painter.galley(pos2(inner.left(), inner.top() + 56.0), words, color);
     let response = ui.interact(rect, ui.scope_id().with(("figure", label)), Sense::hover());
     let spoken = format!("{label}: {value}, {note}");
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
@@ -231,6 +225,7 @@ fn show_figure(ui: &mut Ui, rect: Rect, figure: &Value) {
 
 fn show_days(ui: &mut Ui, days: &[Value]) {
     let t = Tokens::of(ui);
+    ui.spacing_mut().interact_size.y = 14.0;
     ui.horizontal(|ui| {
         heading(ui, "Outcomes by day");
         ui.add_space(8.0);
@@ -252,7 +247,19 @@ fn show_days(ui: &mut Ui, days: &[Value]) {
     let assisted = BarChart::new("with a person", assisted).color(t.need);
     let alone = BarChart::new("alone", alone).color(t.work).stack_on(&[&assisted]);
     let step = days.len().div_ceil(6).max(1);
+    let most = days.iter().map(|day| count(day, "alone") + count(day, "assisted")).fold(1.0, f64::max);
+    let rise = whole_step(most);
+    let total = days.iter().fold((0.0, 0.0), |(a, b), day| (a + count(day, "alone"), b + count(day, "assisted")));
+    let spoken = format!("Outcomes by day: {:.0} alone and {:.0} with a person in {} days", total.0, total.1, days.len());
+    let tips = names.clone();
     let plot = Plot::new("days")
+        .show_x(false)
+        .show_y(false)
+        .y_grid_spacer(move |input| {
+            let last = (input.bounds.1 / rise).floor().clamp(0.0, 400.0) as u32;
+            (0..=last).map(|i| egui_plot::GridMark { value: f64::from(i) * rise, step_size: rise }).collect()
+        })
+        .y_axis_formatter(|mark, _| format!("{:.0}", mark.value))
         .show_grid([false, true])
         .grid_color(t.line)
         .grid_fade(0.0)
@@ -268,10 +275,27 @@ fn show_days(ui: &mut Ui, days: &[Value]) {
             marks.map(|i| egui_plot::GridMark { value: i as f64, step_size: step as f64 }).collect()
         })
         .x_axis_formatter(move |mark, _| names.get(mark.value.round().max(0.0) as usize).cloned().unwrap_or_default());
-    plot.show(ui, |plot| {
+    let tip = move |words: &'static str| {
+        let names = tips.clone();
+        move |bar: &Bar, _: &BarChart| {
+            let day = names.get(bar.argument.round().max(0.0) as usize).cloned().unwrap_or_default();
+            format!("{day}: {:.0} {words}", bar.value)
+        }
+    };
+    let (assisted, alone) =
+        (assisted.element_formatter(Box::new(tip("with a person"))), alone.element_formatter(Box::new(tip("alone"))));
+    let shown = plot.show(ui, |plot| {
         plot.bar_chart(assisted);
         plot.bar_chart(alone);
     });
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
+}
+
+/// The distance of two lines of the grid: whole, since outcomes are, and about six of them.
+fn whole_step(most: f64) -> f64 {
+    let rough = (most / 6.0).max(1.0);
+    let power = 10_f64.powf(rough.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].map(|part| part * power).into_iter().find(|step| *step >= rough).unwrap_or(rough).max(1.0)
 }
 
 /// `2026-11-09` as `9 Nov`.
@@ -295,14 +319,14 @@ fn show_departments(ui: &mut Ui, rows: &[Value], currency: &str) {
         ui.painter().hline(rect.x_range(), rect.bottom(), t.hairline());
     };
     ui.spacing_mut().item_spacing.y = 0.0;
-    line(ui, ["", "Verified", "First pass", "Cycle", "Vetoed", "Cost"].map(str::to_owned), SMALL, t.dim);
+    line(ui, ["Department", "Verified", "First pass", "Cycle", "Vetoed", "Cost"].map(str::to_owned), SMALL, t.dim);
     for row in rows {
         let number = |key: &str| row.get(key).and_then(Value::as_f64);
         let dash = || "–".to_owned();
         let count = |key: &str| number(key).map_or_else(dash, |value| format!("{value:.0}"));
         let cost = number("cost").map_or_else(dash, |value| say::money((value * 1e6).max(0.0) as u64, currency));
-        let cycle =
-            number("cycle_seconds").map_or_else(dash, |s| say::countdown(mz_protocol::Millis((s * 1000.0).max(0.0) as u64)));
+        let cycle = number("cycle_seconds")
+            .map_or_else(dash, |s| say::countdown(mz_protocol::Millis((s.round() * 1000.0).max(0.0) as u64)));
         let first = number("first_pass_percent").map_or_else(dash, |value| format!("{value:.0} %"));
         let cells = [text(row, "name").to_owned(), count("verified"), first, cycle, count("vetoed"), cost];
         line(ui, cells, BODY, t.text);
@@ -331,5 +355,15 @@ fn show_approvals(ui: &mut Ui, approvals: Option<&Value>) {
         );
         ui.add_space(4.0);
         ui.add(egui::Label::new(plain(words, SMALL + 1.0, t.dim)).wrap());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_grid_are_whole_numbers() {
+        assert_eq!([1.0, 3.0, 6.0, 7.0, 13.0, 72.0, 400.0].map(whole_step), [1.0, 1.0, 1.0, 2.0, 5.0, 20.0, 100.0]);
     }
 }

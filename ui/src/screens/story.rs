@@ -12,27 +12,34 @@ pub struct Row {
     pub at: Timestamp,
     pub verb: &'static str,
     pub words: String,
+    /// Nothing left out, for whoever wants to read it.
+    pub whole: String,
     pub color: Color32,
 }
 
 /// None for events that are for the machine only.
 pub fn row(record: &EventRecord, t: &Tokens) -> Option<Row> {
     let (verb, words, color) = what(&record.event.body, t)?;
-    Some(Row { at: record.event.at, verb, words: say::visible(&words), color })
+    let whole = say::visible(&words);
+    let words = if verb == "step" { say::step(&words) } else { whole.clone() };
+    Some(Row { at: record.event.at, verb, words, whole, color })
 }
 
 fn what(body: &EventBody, t: &Tokens) -> Option<(&'static str, String, Color32)> {
     use EventBody as E;
     Some(match body {
-        E::StepStarted { step, .. } => ("step", format!("{}. {}", step.number, step.text), t.text),
+        E::StepStarted { step, .. } => ("step", step.text.clone(), t.text),
         E::StepEnded { result, .. } => return step_result(result, t),
         E::ActionDone { action, target, outcome, .. } => {
             let verb = action.verb();
             let mut words = match action {
                 mz_protocol::Action::Type { text } => text.shown(),
-                mz_protocol::Action::Key { chord } => chord.to_string(),
+                mz_protocol::Action::Key { chord } => say::key(chord),
                 mz_protocol::Action::Launch { program, args } => format!("{program} {}", args.join(" ")),
-                _ => target.clone(),
+                action => match action.place() {
+                    Some(at) if target.is_empty() => format!("at {}, {}", at.x, at.y),
+                    _ => target.clone(),
+                },
             };
             match outcome {
                 ActionResult::NoOp => words.push_str(" — nothing changed"),
@@ -68,14 +75,16 @@ fn desk(body: &EventBody, t: &Tokens) -> Option<(&'static str, String, Color32)>
         E::OrderAdded { order } => ("order", format!("{} was added", order.id), t.dim),
         E::OrderMoved { order, to, reason, .. } => {
             let word = crate::state::StateLook::of_order(*to, t).word.to_lowercase();
-            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-            ("order", format!("{order} is {word}{reason}"), t.dim)
+            let reason = reason.as_ref().map_or(String::new(), |reason| format!(" — {reason}"));
+            ("order", format!("{order}: {word}{reason}"), t.dim)
         }
         E::OutcomeChecked { report, .. } => {
             let color = if report.passed() { t.done } else { t.fail };
             ("check", format!("{} of {} points", report.earned(), report.possible()), color)
         }
-        E::DesktopStarted { took, .. } => ("desktop", format!("ready after {} ms", took.0), t.dim),
+        E::DesktopStarted { took, .. } => {
+            ("desktop", format!("ready after {}.{} s", took.0 / 1000, took.0 % 1000 / 100), t.dim)
+        }
         E::DesktopEnded { why, .. } => ("desktop", format!("ended: {why}"), t.fail),
         E::NetworkRequest { host, allowed: false, why, .. } => ("network", format!("{host} was refused: {why}"), t.fail),
         _ => return None,

@@ -3,22 +3,28 @@
 use egui::{
     Align2, CornerRadius, CursorIcon, Rect, Response, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
-use mz_protocol::{Command, Size, StopScope, Timestamp, WorkerId, WorkerState, WorkerView};
+use mz_protocol::{Effect, Timestamp, WorkerId, WorkerState, WorkerView};
 
 use crate::app::{Desk, Screen};
 use crate::icons;
 use crate::model::Model;
 use crate::say;
+use crate::screens::menu;
 use crate::state::{StateLook, paint_mark};
 use crate::tokens::{BODY, RADIUS_CARD, SMALL, Tokens, Weight, font};
 use crate::widgets::desktop::{self, Placed};
-use crate::widgets::{edge, empty, line_at, progress};
+use crate::widgets::{edge, empty, focus_ring, line_at, progress};
 
 const HEAD: f32 = 38.0;
-const FOOT: f32 = 46.0;
+const FOOT: f32 = 66.0;
+const LOW_FOOT: f32 = 44.0;
+/// From this width on the foot has its second line.
+const TWO_LINES: f32 = 230.0;
 const GAP: f32 = 14.0;
-/// Tiles do not grow beyond this, so that a small company does not look lost.
-const WIDEST: f32 = 620.0;
+/// Height of a picture by its width.
+const SHAPE: f32 = 0.625;
+/// A tile is not drawn larger than the desktop itself.
+const WIDEST: f32 = 1280.0;
 /// Below this a tile cannot be read: then the wall scrolls.
 const NARROWEST: f32 = 148.0;
 
@@ -27,6 +33,8 @@ const NARROWEST: f32 = 148.0;
 pub struct Wall {
     order: Vec<WorkerId>,
     ranks: Vec<u8>,
+    /// Whose tile was clicked last, in window time: a second click comes when another screen is there already.
+    clicked: Option<(WorkerId, f64)>,
 }
 
 impl Wall {
@@ -41,18 +49,31 @@ impl Wall {
         let (columns, tile) = grid(room, self.order.len());
         desk.model.watch(self.order.clone(), divisor(tile.x * ui.pixels_per_point()));
         let order = self.order.clone();
+        let block = columns as f32 * (tile.x + GAP) - GAP;
+        let mut clicked = None;
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(GAP);
             for row in order.chunks(columns) {
                 ui.horizontal(|ui| {
+                    ui.add_space(((room.x - block) / 2.0).floor().max(0.0));
+                    ui.spacing_mut().item_spacing.x = GAP;
                     for id in row {
                         if let Some(worker) = snapshot.workers.iter().find(|w| w.id == *id) {
-                            self::tile(ui, desk, worker, tile);
+                            if self::tile(ui, desk, worker, tile) {
+                                clicked = Some((id.clone(), ui.input(|i| i.time)));
+                            }
                         }
                     }
                 });
             }
         });
+        self.clicked = clicked.or(self.clicked.take());
+    }
+
+    /// The worker whose tile has just got its second click.
+    pub fn doubled(&mut self, ctx: &egui::Context) -> Option<WorkerId> {
+        let (twice, now) = ctx.input(|i| (i.pointer.button_double_clicked(egui::PointerButton::Primary), i.time));
+        self.clicked.take_if(|(_, at)| twice || now - *at > 1.0).filter(|_| twice).map(|(worker, _)| worker)
     }
 
     /// Sorted by state; within one state by where they were. Held still while the pointer is over the tiles, but for
@@ -80,24 +101,35 @@ impl Wall {
     }
 }
 
-/// Columns and tile size at which all fit, if they can.
+/// Columns and tile size at which all fit with the largest pictures; where they would be too small, the wall scrolls.
 fn grid(room: Vec2, count: usize) -> (usize, Vec2) {
-    let size = |columns: usize| {
-        let width = ((room.x - GAP * (columns - 1) as f32) / columns as f32).floor().min(WIDEST);
-        vec2(width, HEAD + FOOT + (width * 0.625).floor())
+    let wide = |columns: usize| ((room.x - GAP * (columns - 1) as f32) / columns as f32).floor().min(WIDEST);
+    let high = |columns: usize| {
+        let rows = count.div_ceil(columns) as f32;
+        let free = (room.y - GAP * (rows - 1.0)) / rows;
+        [LOW_FOOT, FOOT].map(|foot| ((free - HEAD - foot) / SHAPE).floor()).map(|width| (width, foot_of(width)))
     };
-    for columns in 1..=16 {
-        let tile = size(columns);
-        let rows = count.div_ceil(columns);
-        let height = rows as f32 * tile.y + GAP * (rows - 1) as f32;
-        if height <= room.y && (columns >= 4.min(count) || tile.x >= WIDEST) {
-            return (columns, tile);
-        }
-        if size(columns + 1).x < NARROWEST {
-            return (columns, tile);
+    let mut best = (1, 0.0_f32);
+    for columns in 1..=count.clamp(1, 16) {
+        // The foot depends on the width: whichever of the two agrees with itself.
+        let fitting = high(columns).into_iter().zip([LOW_FOOT, FOOT]);
+        let fits = fitting.filter(|((_, foot), taken)| foot <= taken).map(|((width, _), _)| width.min(wide(columns)));
+        let width = fits.fold(0.0, f32::max);
+        if width > best.1 {
+            best = (columns, width);
         }
     }
-    (16, size(16))
+    if best.1 < NARROWEST {
+        let columns = (1..=16).rev().find(|columns| wide(*columns) >= NARROWEST).unwrap_or(1);
+        best = (columns, wide(columns));
+    }
+    let (columns, width) = best;
+    (columns, vec2(width, HEAD + foot_of(width) + (width * SHAPE).floor()))
+}
+
+/// A narrow tile has room for one line under its picture, a wider one for two.
+fn foot_of(width: f32) -> f32 {
+    if width < TWO_LINES { LOW_FOOT } else { FOOT }
 }
 
 /// How much smaller the pictures may come for a tile of this many pixels.
@@ -111,72 +143,40 @@ fn divisor(pixels: f32) -> u8 {
     }
 }
 
-fn tile(ui: &mut Ui, desk: &mut Desk, worker: &WorkerView, size: Vec2) {
+/// True when it was clicked once.
+fn tile(ui: &mut Ui, desk: &mut Desk, worker: &WorkerView, size: Vec2) -> bool {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let t = Tokens::of(ui);
     let look = StateLook::of_worker(worker, &desk.model.me, t);
     let spoken = format!("{}, {}", worker.name, look.word);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+    response.ctx.accesskit_node_builder(response.id, |node| {
+        node.set_description(format!("{}. {}", step_words(desk.model, worker), aside(desk.model, worker, t).0));
+    });
     if ui.is_rect_visible(rect) {
         paint(ui, desk.model, worker, &look, rect, &response);
     }
-    if response.double_clicked() {
-        take_over(desk, worker);
-        desk.go(Screen::Worker(worker.id.clone()));
-    } else if response.clicked() {
+    let once = response.clicked() && !response.double_clicked();
+    if once {
         desk.go(match &worker.state {
             WorkerState::NeedsApproval { .. } => Screen::Approvals,
             _ => Screen::Worker(worker.id.clone()),
         });
+    } else if response.double_clicked() {
+        menu::take_over(desk, worker);
+        desk.go(Screen::Worker(worker.id.clone()));
     }
-    menu(&response, desk, worker);
+    response.context_menu(|ui| menu::show(ui, desk, worker));
     response.on_hover_cursor(CursorIcon::PointingHand);
-}
-
-/// A worker that is already driven is not taken over again.
-fn take_over(desk: &mut Desk, worker: &WorkerView) {
-    if !matches!(worker.state, WorkerState::Driven { .. }) {
-        desk.model.send(Command::TakeOver { worker: worker.id.clone() });
-    }
-}
-
-fn menu(response: &Response, desk: &mut Desk, worker: &WorkerView) {
-    let own = StopScope::Worker(worker.id.clone());
-    let stopped = desk.model.is_stopped(&own) || matches!(worker.state, WorkerState::Stopped { .. });
-    let department = desk.model.department_name(&worker.department);
-    response.context_menu(|ui| {
-        ui.set_min_width(200.0);
-        if ui.button("Open").clicked() {
-            desk.go(Screen::Worker(worker.id.clone()));
-        }
-        if ui.button("Take over").clicked() {
-            take_over(desk, worker);
-            desk.go(Screen::Worker(worker.id.clone()));
-        }
-        ui.separator();
-        if stopped {
-            if ui.button(format!("Let {} go on", worker.name)).clicked() {
-                desk.model.send(Command::Resume { scope: own.clone() });
-            }
-        } else if ui.button(format!("Pause {}", worker.name)).clicked() {
-            desk.model.send(Command::Stop { scope: own.clone() });
-        }
-        let scope = StopScope::Department(worker.department.clone());
-        if desk.model.is_stopped(&scope) {
-            if ui.button(format!("Let all of {department} go on")).clicked() {
-                desk.model.send(Command::Resume { scope });
-            }
-        } else if ui.button(format!("Stop all of {department}")).clicked() {
-            desk.model.send(Command::Stop { scope });
-        }
-    });
+    once
 }
 
 fn paint(ui: &Ui, model: &Model, worker: &WorkerView, look: &StateLook, rect: Rect, response: &Response) {
     let t = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(rect.expand(2.0).intersect(ui.clip_rect()));
     // Head and foot apart: what lies under the picture is not painted.
-    let (r, room) = (RADIUS_CARD, Rect::from_min_max(rect.min + vec2(1.0, HEAD), rect.max - vec2(1.0, FOOT)));
+    let low = foot_of(rect.width());
+    let (r, room) = (RADIUS_CARD, Rect::from_min_max(rect.min + vec2(1.0, HEAD), rect.max - vec2(1.0, low)));
     let head = Rect::from_min_max(rect.min, pos2(rect.right(), room.top()));
     let foot = Rect::from_min_max(pos2(rect.left(), room.bottom()), rect.max);
     painter.rect_filled(head, CornerRadius { nw: r, ne: r, ..CornerRadius::ZERO }, t.panel);
@@ -188,10 +188,13 @@ fn paint(ui: &Ui, model: &Model, worker: &WorkerView, look: &StateLook, rect: Re
         0 => Stroke::new(2.0, t.need),
         1 => Stroke::new(2.0, t.human),
         2 => Stroke::new(2.0, t.fail),
-        _ if response.hovered() || response.has_focus() => Stroke::new(1.0, t.faint),
+        _ if response.hovered() => Stroke::new(1.0, t.faint),
         _ => t.hairline(),
     };
     edge(&painter, rect, stroke);
+    if response.has_focus() {
+        focus_ring(&ui.painter().with_clip_rect(ui.clip_rect().expand(6.0)), rect, RADIUS_CARD, t);
+    }
 }
 
 fn paint_head(painter: &egui::Painter, model: &Model, worker: &WorkerView, look: &StateLook, rect: Rect, t: &Tokens) {
@@ -231,7 +234,7 @@ fn paint_picture(painter: &egui::Painter, model: &Model, worker: &WorkerView, ro
         line_at(&painter, room.center(), Align2::CENTER_CENTER, words, font(SMALL, Weight::Regular), t.dim, room.width());
         return;
     };
-    let placed = Placed::fit(room, Size::DESKTOP);
+    let placed = Placed::fit(room, picture.desktop);
     if !model.is_up() {
         painter.rect_filled(room, 0, t.well);
     }
@@ -258,24 +261,45 @@ fn paint_age(
     }
 }
 
+/// The step, and how far it is; below, where there is room, the work order and the last action or the risk.
 fn paint_foot(painter: &egui::Painter, model: &Model, worker: &WorkerView, rect: Rect, t: &Tokens) {
-    let left = rect.left() + 12.0;
-    let width = rect.width() - 24.0;
-    let middle = rect.bottom() - FOOT + 18.0;
-    let target = worker.last_target.as_ref().map(|(_, name)| name.as_str());
-    let last = worker.last_action.as_ref().map_or_else(String::new, |action| say::last_action(action, target));
+    let (left, right, width) = (rect.left() + 12.0, rect.right() - 12.0, rect.width() - 24.0);
+    let foot = foot_of(rect.width());
+    let first = rect.bottom() - foot + 17.0;
+    let small = || font(SMALL, Weight::Regular);
+    let working = worker.order.is_some();
+    let step = step_words(model, worker);
+    let color = if working || matches!(worker.state, WorkerState::Failed { .. }) { t.text } else { t.dim };
     let mut room = width;
-    if width > 240.0 && !last.is_empty() {
-        let at = pos2(rect.right() - 12.0, middle);
-        let shown = line_at(painter, at, Align2::RIGHT_CENTER, &last, font(SMALL, Weight::Regular), t.dim, width * 0.36);
+    if let (Some(place), true) = (worker.step.as_ref().filter(|_| working).map(say::place), width >= TWO_LINES) {
+        let shown = line_at(painter, pos2(right, first), Align2::RIGHT_CENTER, &place, small(), t.dim, width * 0.45);
         room -= shown.width() + 12.0;
     }
-    let step = step_words(model, worker);
-    let idle = worker.order.is_none() && !matches!(worker.state, WorkerState::Failed { .. });
-    let color = if idle { t.dim } else { t.text };
-    line_at(painter, pos2(left, middle), Align2::LEFT_CENTER, &step, font(SMALL + 1.0, Weight::Regular), color, room);
+    line_at(painter, pos2(left, first), Align2::LEFT_CENTER, &step, font(SMALL + 1.0, Weight::Regular), color, room);
+    if foot > LOW_FOOT {
+        let second = first + 21.0;
+        let (words, color) = aside(model, worker, t);
+        let shown = line_at(painter, pos2(right, second), Align2::RIGHT_CENTER, &words, small(), color, width * 0.5);
+        let title = worker.order.as_ref().and_then(|order| model.order_title(order)).unwrap_or_default();
+        let room = width - shown.width() - 12.0;
+        line_at(painter, pos2(left, second), Align2::LEFT_CENTER, &title, small(), t.dim, room);
+    }
     let bar = Rect::from_min_size(pos2(left, rect.bottom() - 12.0), vec2(width, 3.0));
-    progress(painter, bar, if worker.order.is_some() { worker.progress_permille } else { 0 }, t, t.dim);
+    progress(painter, bar, if working { worker.progress_permille } else { 0 }, t, t.dim);
+}
+
+/// What an open question risks, else the last action.
+fn aside(model: &Model, worker: &WorkerView, t: &Tokens) -> (String, egui::Color32) {
+    if let Some(view) = model.question_of(worker) {
+        return match view.request.proposal.effect {
+            Effect::Irreversible => ("Cannot be undone".to_owned(), t.fail),
+            Effect::External => ("Seen outside".to_owned(), t.need),
+            Effect::None => (format!("{} risk", say::risk(view.request.proposal.risk)), t.need),
+        };
+    }
+    let target = worker.last_target.as_ref().map(|(_, name)| name.as_str());
+    let last = worker.last_action.as_ref().filter(|_| worker.order.is_some());
+    (last.map_or_else(String::new, |action| say::last_action(action, target)), t.dim)
 }
 
 fn step_words(model: &Model, worker: &WorkerView) -> String {
@@ -286,9 +310,9 @@ fn step_words(model: &Model, worker: &WorkerView) -> String {
     }
     let title = worker.order.as_ref().and_then(|order| model.order_title(order));
     match (&worker.step, title) {
-        (Some(step), _) => say::visible(&step.text),
-        (None, Some(title)) => title,
-        (None, None) => "No work order".to_owned(),
+        (Some(step), Some(_)) => say::step(&step.text),
+        (_, Some(title)) => title,
+        (_, None) => "No work order".to_owned(),
     }
 }
 
@@ -297,13 +321,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn up_to_sixty_four_tiles_fit_a_large_screen() {
-        for count in [1, 2, 8, 16, 40, 64] {
-            let room = vec2(2496.0, 1328.0);
+    fn up_to_sixty_four_tiles_fit_a_large_screen_and_sixteen_a_small_one() {
+        let large = vec2(2456.0, 1348.0);
+        let small = vec2(1176.0, 708.0);
+        let all = [1, 2, 3, 4, 8, 16, 40, 64].map(|count| (large, count)).into_iter();
+        for (room, count) in all.chain([1, 2, 4, 8, 12, 16].map(|count| (small, count))) {
             let (columns, tile) = grid(room, count);
             let rows = count.div_ceil(columns) as f32;
             assert!(rows * (tile.y + GAP) - GAP <= room.y, "{count} tiles in {columns} columns of {tile:?}");
             assert!(columns as f32 * (tile.x + GAP) - GAP <= room.x);
+            assert!(tile.x >= NARROWEST);
         }
+    }
+
+    #[test]
+    fn few_tiles_use_the_room() {
+        assert_eq!(grid(vec2(1496.0, 808.0), 4).0, 2, "two rows of two are larger than one row of four");
+        assert!(grid(vec2(1496.0, 808.0), 4).1.x > 460.0);
+        assert!(grid(vec2(1176.0, 708.0), 64).1.x >= NARROWEST, "then it scrolls");
     }
 }

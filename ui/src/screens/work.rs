@@ -6,15 +6,17 @@ use mz_protocol::{Command, DepartmentId, ObjectiveId, OrderState, OrderView, Sna
 use crate::app::Desk;
 use crate::icons;
 use crate::model::Model;
-use crate::screens::order;
+use crate::screens::order::{self, Wish};
 use crate::state::{StateLook, paint_mark};
 use crate::tokens::{BODY, RADIUS_CONTROL, SMALL, Tokens, Weight, font};
 use crate::widgets::{
-    Press, Tone, card_in, choices, dialog, empty, field, heading, inside, line_at, plain, progress, strong, title,
+    Press, Tone, card_in, choices, dialog, empty, field, heading, inside, line_at, plain, progress, row_ring, strong, title,
 };
 
-const LIST: f32 = 300.0;
-const DETAIL: f32 = 420.0;
+/// Widths of the objectives and of an order's details: less where the window is narrow.
+fn widths(room: f32) -> (f32, f32) {
+    ((room * 0.2).clamp(216.0, 340.0), (room * 0.29).clamp(350.0, 480.0))
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Form {
@@ -29,6 +31,7 @@ pub struct Work {
     objective: Option<ObjectiveId>,
     open: Option<WorkOrderId>,
     adding: Option<(String, Option<DepartmentId>)>,
+    cancelling: Option<(WorkOrderId, String)>,
 }
 
 /// The board's columns: states that mean the same to a manager stand together.
@@ -50,19 +53,53 @@ impl Work {
     pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk) {
         let Some(snapshot) = desk.model.snapshot.clone() else { return };
         let room = ui.available_rect_before_wrap();
-        let list = Rect::from_min_size(room.min, vec2(LIST, room.height()));
+        let (list, details) = widths(room.width());
+        let list = Rect::from_min_size(room.min, vec2(list, room.height()));
         inside(ui, list, "objectives", |ui| self.show_objectives(ui, &snapshot));
         let mut rest = Rect::from_min_max(pos2(list.right() + 20.0, room.top()), room.max);
         let open = self.open.as_ref().and_then(|id| snapshot.orders.iter().find(|o| o.order.id == *id)).cloned();
         if let Some(view) = &open {
-            let detail = Rect::from_min_max(pos2(rest.right() - DETAIL, rest.top()), rest.max);
+            let detail = Rect::from_min_max(pos2(rest.right() - details, rest.top()), rest.max);
             rest.set_right(detail.left() - 20.0);
-            if card_in(ui, detail, "order", |ui| order::show(ui, desk, view)) {
-                self.open = None;
+            match card_in(ui, detail, "order", |ui| order::show(ui, desk, view)) {
+                Some(Wish::Close) => self.open = None,
+                Some(Wish::Cancel) => self.cancelling = Some((view.order.id.clone(), String::new())),
+                None => {}
             }
         }
         inside(ui, rest, "orders", |ui| self.show_orders(ui, desk.model, &snapshot));
         self.show_adding(ui.ctx(), desk, &snapshot);
+        self.show_cancelling(ui.ctx(), desk);
+    }
+
+    fn show_cancelling(&mut self, ctx: &egui::Context, desk: &mut Desk) {
+        let Some((order, mut reason)) = self.cancelling.take() else { return };
+        let t = Tokens::dark(ctx.global_style().visuals.dark_mode);
+        let title = desk.model.order_title(&order).unwrap_or_default();
+        let ((yes, no), close) = dialog(ctx, "cancel", 460.0, |ui| {
+            ui.add(egui::Label::new(strong(format!("Cancel “{title}”?"), 16.0, t.text)).wrap());
+            let hint = "It ends for good. What its worker has done so far stays as it is.";
+            ui.add(egui::Label::new(plain(hint, SMALL + 1.0, t.dim)).wrap());
+            ui.add_space(4.0);
+            let edit = field(ui, "Why is it cancelled?", "Why, for the record", &mut reason, 2);
+            if ui.memory(|m| m.focused().is_none()) {
+                edit.request_focus();
+            }
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                let full = !reason.trim().is_empty();
+                let press = Press::new("Cancel the order").label("Cancel it now").key("Ctrl+Enter").tone(Tone::Danger);
+                let yes = press.enabled(full).show(ui).clicked();
+                let key = full && ui.input_mut(|i| i.consume_key(egui::Modifiers::CTRL, egui::Key::Enter));
+                (yes || key, Press::new("Keep it").key("Esc").show(ui).clicked())
+            })
+            .inner
+        });
+        if yes {
+            desk.model.send(Command::Cancel { order, reason: reason.trim().to_owned() });
+        } else if !no && !close {
+            self.cancelling = Some((order, reason));
+        }
     }
 
     fn show_objectives(&mut self, ui: &mut Ui, snapshot: &Snapshot) {
@@ -138,12 +175,15 @@ impl Work {
             for (index, (name, states)) in COLUMNS.iter().enumerate() {
                 let at = start + vec2(index as f32 * (width + gap), 0.0);
                 let column = Rect::from_min_size(at, vec2(width, room.height()));
-                let mine: Vec<_> = orders.iter().filter(|o| states.contains(&o.state)).collect();
+                let mine: Vec<_> = orders.iter().filter(|o| states.contains(&model.order_state(o))).collect();
                 inside(ui, column, name, |ui| {
                     ui.horizontal(|ui| {
                         heading(ui, name);
                         ui.label(plain(mine.len().to_string(), SMALL, t.dim));
                     });
+                    if mine.is_empty() {
+                        ui.label(plain("None", SMALL + 1.0, t.dim));
+                    }
                     ScrollArea::vertical().id_salt(*name).auto_shrink(false).show(ui, |ui| {
                         ui.spacing_mut().item_spacing.y = 8.0;
                         for view in mine {
@@ -160,7 +200,9 @@ impl Work {
     fn show_table(&mut self, ui: &mut Ui, model: &Model, orders: &[&OrderView]) {
         let t = Tokens::of(ui);
         let width = ui.available_width();
-        let columns = [0.0, 0.12, 0.46, 0.63, 0.87].map(|share| share * width);
+        // Number, state and points need what they need; title and owner share the rest.
+        let free = (width - 92.0 - 148.0 - 64.0).max(120.0);
+        let columns = [0.0, 92.0, 92.0 + free * 0.68, 92.0 + free, 92.0 + free + 148.0];
         let small = || font(SMALL, Weight::Strong);
         let (head, _) = ui.allocate_exact_size(vec2(width, 26.0), Sense::hover());
         for (x, name) in columns.iter().zip(["Number", "Title", "Owner", "State", "Points"]) {
@@ -228,17 +270,21 @@ pub fn department_choice(ui: &mut Ui, model: &Model, snapshot: &Snapshot, depart
 
 fn objective_row(ui: &mut Ui, text: &str, orders: &[&OrderView], here: bool) -> bool {
     let t = Tokens::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 64.0), Sense::click());
+    let width = ui.available_width();
+    let words = crate::widgets::lines(ui.painter(), text, font(BODY, Weight::Strong), t.text, width - 24.0, 2);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 46.0 + words.size().y), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, here, text));
-    if here || response.hovered() || response.has_focus() {
+    if here || response.hovered() {
         ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_CONTROL), t.raised);
     }
+    row_ring(ui.painter(), rect, &response, t);
     let inner = rect.shrink2(vec2(12.0, 10.0));
-    line_at(ui.painter(), inner.left_top(), Align2::LEFT_TOP, text, font(BODY, Weight::Strong), t.text, inner.width());
+    let below = inner.left_top() + vec2(0.0, words.size().y + 3.0);
+    ui.painter().galley(inner.left_top(), words, t.text);
     let done = orders.iter().filter(|o| o.state == OrderState::Done).count();
     let words = format!("{done} of {} done", orders.len());
     let small = font(SMALL, Weight::Regular);
-    line_at(ui.painter(), inner.left_top() + vec2(0.0, 20.0), Align2::LEFT_TOP, &words, small, t.dim, inner.width());
+    line_at(ui.painter(), below, Align2::LEFT_TOP, &words, small, t.dim, inner.width());
     let bar = Rect::from_min_size(pos2(inner.left(), inner.bottom() - 2.0), vec2(inner.width(), 3.0));
     progress(ui.painter(), bar, (done * 1000 / orders.len().max(1)) as u16, t, t.done);
     response.on_hover_text(text).clicked()
@@ -259,12 +305,13 @@ fn order_card(ui: &mut Ui, model: &Model, view: &OrderView, here: bool) -> bool 
     let title = crate::widgets::lines(ui.painter(), &view.order.title, font(BODY, Weight::Regular), t.text, width - 24.0, 3);
     let height = title.size().y + 66.0;
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
-    let look = StateLook::of_order(view.state, t);
+    let look = StateLook::of_order(model.order_state(view), t);
     let spoken = format!("{}, {}, {}", view.order.id, view.order.title, look.word);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, here, &spoken));
     let edge = if here { egui::Stroke::new(1.5, t.text) } else { t.hairline() };
-    let fill = if response.hovered() || response.has_focus() { t.raised } else { t.panel };
+    let fill = if response.hovered() { t.raised } else { t.panel };
     ui.painter().rect(rect, CornerRadius::same(10), fill, edge, egui::StrokeKind::Inside);
+    row_ring(ui.painter(), rect, &response, t);
     let inner = rect.shrink(12.0);
     let small = || font(SMALL, Weight::Regular);
     line_at(ui.painter(), inner.left_top(), Align2::LEFT_TOP, view.order.id.as_str(), small(), t.dim, inner.width() * 0.6);
@@ -283,12 +330,13 @@ fn table_row(ui: &mut Ui, model: &Model, view: &OrderView, columns: &[f32; 5], h
     let t = Tokens::of(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 38.0), Sense::click());
-    let look = StateLook::of_order(view.state, t);
+    let look = StateLook::of_order(model.order_state(view), t);
     let spoken = format!("{}, {}, {}", view.order.id, view.order.title, look.word);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, here, &spoken));
-    if here || response.hovered() || response.has_focus() {
+    if here || response.hovered() {
         ui.painter().rect_filled(rect, CornerRadius::same(6), t.raised);
     }
+    row_ring(ui.painter(), rect, &response, t);
     ui.painter().hline(rect.x_range(), rect.bottom(), t.hairline());
     let cells = [
         view.order.id.to_string(),

@@ -11,14 +11,21 @@ use crate::icons;
 use crate::model::EventsOf;
 use crate::say;
 use crate::screens::drive::Hands;
+use crate::screens::menu;
 use crate::screens::scrub::Scrub;
 use crate::screens::story;
 use crate::state::StateLook;
 use crate::tokens::{BODY, RADIUS_CARD, SMALL, TITLE, Tokens, Weight, font, mono};
 use crate::widgets::desktop::{self, Placed};
-use crate::widgets::{Press, Tone, card_in, dialog, empty, field, heading, inside, line_at, plain, state_tag, strong};
+use crate::widgets::{
+    Press, Tone, card_in, dialog, empty, field, focus_ring, glyph_at, heading, inside, line_at, plain, row_ring, state_tag,
+    strong,
+};
 
-const SIDE: f32 = 380.0;
+/// Width of the procedure and the events: less where the window is narrow.
+fn side_width(room: f32) -> f32 {
+    (room * 0.26).clamp(300.0, 460.0)
+}
 
 #[derive(Default)]
 pub struct WorkerScreen {
@@ -45,27 +52,37 @@ impl WorkerScreen {
         desk.model.watch(vec![id.clone()], 1);
         desk.model.load_events(&EventsOf::Worker(id.clone()));
         let room = ui.available_rect_before_wrap();
-        let side = Rect::from_min_max(pos2(room.right() - SIDE, room.top()), room.max);
+        let side = Rect::from_min_max(pos2(room.right() - side_width(room.width()), room.top()), room.max);
         let main = Rect::from_min_max(room.min, pos2(side.left() - 20.0, room.bottom()));
         let head = Rect::from_min_size(main.min, vec2(main.width(), 36.0));
         inside(ui, head, "head", |ui| self.show_head(ui, desk, &worker));
         // As high as the desktop needs, so that its recording lies right under it.
-        let shape = f32::from(Size::DESKTOP.height) / f32::from(Size::DESKTOP.width);
+        let size = self.size(desk, id);
+        let shape = f32::from(size.height) / f32::from(size.width.max(1));
         let top = head.bottom() + 12.0;
         let height = (main.width() * shape).min(main.bottom() - top - 44.0);
         let well = Rect::from_min_size(pos2(main.left(), top), vec2(main.width(), height));
         let line = Rect::from_min_size(pos2(main.left(), well.bottom() + 10.0), vec2(main.width(), 32.0));
-        let typing = self.show_desktop(ui, desk, &worker, well);
+        let typing = self.show_desktop(ui, desk, &worker, (well, size));
+        self.scrub.play(ui, desk.model);
         self.scrub.show(ui, desk.model, id, line);
         self.scrub.load(desk.model, id);
-        self.press_keys(ui, desk, typing);
+        self.press_keys(ui, desk, &worker, typing);
         card_in(ui, side, "side", |ui| self.show_side(ui, desk, &worker));
         self.show_hand_back(ui.ctx(), desk);
         typing || self.handing_back.is_some()
     }
 
-    fn press_keys(&mut self, ui: &Ui, desk: &mut Desk, typing: bool) {
-        let Some(id) = self.worker.clone() else { return };
+    /// The size of what is shown: the frame of the recording, or the desktop.
+    fn size(&self, desk: &Desk, id: &WorkerId) -> Size {
+        match desk.model.recorded.get(id) {
+            Some(Ok(recorded)) if self.scrub.at.is_some() => recorded.picture.size,
+            _ => desk.model.desktop_size(id),
+        }
+    }
+
+    fn press_keys(&mut self, ui: &Ui, desk: &mut Desk, worker: &WorkerView, typing: bool) {
+        let id = worker.id.clone();
         let lease = desk.model.my_lease(&id);
         if let Some(lease) = lease
             && ui.input_mut(|i| i.consume_key(Modifiers::CTRL | Modifiers::SHIFT, Key::H))
@@ -84,6 +101,12 @@ impl WorkerScreen {
         if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::L)) {
             self.scrub.live();
         }
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::T)) && menu::is_free(worker) {
+            self.take_over(desk, worker);
+        }
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::P)) {
+            pause_or_go_on(desk, worker);
+        }
     }
 
     fn show_head(&mut self, ui: &mut Ui, desk: &mut Desk, worker: &WorkerView) {
@@ -101,15 +124,10 @@ impl WorkerScreen {
         let button = ui.interact(back, ui.scope_id().with("back"), Sense::click());
         button.widget_info(|| WidgetInfo::labeled(Role::Button, true, response));
         let color = if button.hovered() || button.has_focus() { t.text } else { t.dim };
-        line_at(
-            ui.painter(),
-            back.center(),
-            Align2::CENTER_CENTER,
-            &icons::BACK.to_string(),
-            crate::tokens::icon_font(20.0),
-            color,
-            32.0,
-        );
+        glyph_at(ui.painter(), back.center(), icons::BACK, 20.0, color);
+        if button.has_focus() {
+            focus_ring(ui.painter(), back.shrink(3.0), 6, t);
+        }
         if button.on_hover_cursor(CursorIcon::PointingHand).on_hover_text("Back to the wall   Esc").clicked() {
             desk.go(Screen::Wall);
         }
@@ -138,18 +156,31 @@ impl WorkerScreen {
                 self.handing_back = Some((lease, String::new()));
             }
         } else {
-            let free = !matches!(worker.state, WorkerState::Driven { .. } | WorkerState::Failed { .. } | WorkerState::Starting);
-            if Press::new("Take over").icon(icons::DRIVE).tone(Tone::Human).enabled(free).show(ui).clicked() {
+            let press = Press::new("Take over").icon(icons::DRIVE).key("T").tone(Tone::Human);
+            if press.enabled(menu::is_free(worker)).show(ui).clicked() {
                 self.take_over(desk, worker);
             }
         }
-        let scope = StopScope::Worker(worker.id.clone());
-        if desk.model.is_stopped(&scope) || matches!(&worker.state, WorkerState::Stopped { by_scope } if *by_scope == scope) {
-            if Press::new("Go on").icon(icons::PLAY).tone(Tone::Go).show(ui).clicked() {
-                desk.model.send(Command::Resume { scope });
+        let more = Press::new("More…").label("More for this worker").show(ui);
+        egui::Popup::menu(&more).show(|ui| menu::show(ui, desk, worker));
+        match paused(desk, worker) {
+            Some(scope @ (StopScope::Worker(_) | StopScope::Department(_))) => {
+                let department = desk.model.department_name(&worker.department);
+                let words = match scope {
+                    StopScope::Worker(_) => "Go on".to_owned(),
+                    _ => format!("Let all of {department} go on"),
+                };
+                if Press::new(&words).icon(icons::PLAY).key("P").tone(Tone::Go).show(ui).clicked() {
+                    desk.model.send(Command::Resume { scope });
+                }
             }
-        } else if Press::new("Pause").icon(icons::PAUSE).show(ui).clicked() {
-            desk.model.send(Command::Stop { scope });
+            // With the company stopped, only the bar above lets it go on.
+            Some(StopScope::Company) => {}
+            None => {
+                if Press::new("Pause").icon(icons::PAUSE).key("P").show(ui).clicked() {
+                    pause_or_go_on(desk, worker);
+                }
+            }
         }
         if let (WorkerState::NeedsHelp { .. }, Some(order)) = (&worker.state, &worker.order)
             && Press::new("Try the step again").show(ui).clicked()
@@ -168,7 +199,7 @@ impl WorkerScreen {
         desk.model.send(Command::TakeOver { worker: worker.id.clone() });
     }
 
-    fn show_desktop(&mut self, ui: &mut Ui, desk: &mut Desk, worker: &WorkerView, well: Rect) -> bool {
+    fn show_desktop(&mut self, ui: &mut Ui, desk: &mut Desk, worker: &WorkerView, (well, size): (Rect, Size)) -> bool {
         let t = Tokens::of(ui);
         let lease = desk.model.my_lease(&worker.id);
         let response = ui.interact(well, ui.scope_id().with(("desktop", worker.id.as_str())), Sense::click_and_drag());
@@ -176,11 +207,13 @@ impl WorkerScreen {
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
         ui.painter().rect(well, CornerRadius::same(RADIUS_CARD), t.well, t.hairline(), StrokeKind::Inside);
         let driven = matches!(worker.state, WorkerState::Driven { .. });
-        let placed = Placed::fit(well.shrink(if driven { 5.0 } else { 2.0 }), Size::DESKTOP);
+        let placed = Placed::fit(well.shrink(if driven { 5.0 } else { 2.0 }), size);
         self.paint_desktop(ui, desk, worker, placed);
         let mut typing = false;
         if driven {
             edge_of_driver(ui, desk, worker, well, t);
+        } else if response.has_focus() {
+            focus_ring(ui.painter(), well, RADIUS_CARD, t);
         }
         match lease {
             Some(lease) if self.scrub.at.is_none() && self.handing_back.is_none() => {
@@ -189,10 +222,9 @@ impl WorkerScreen {
                     typing = true;
                 }
             }
-            None if response.clicked() && self.scrub.at.is_none() => {
-                let free =
-                    !matches!(worker.state, WorkerState::Driven { .. } | WorkerState::Failed { .. } | WorkerState::Starting);
-                if free {
+            // The second half of a double click on the wall lands here, and is settled there.
+            None if response.clicked() && !response.double_clicked() && self.scrub.at.is_none() => {
+                if menu::is_free(worker) {
                     self.take_over(desk, worker);
                     response.request_focus();
                 }
@@ -222,7 +254,8 @@ impl WorkerScreen {
             match model.recorded.get(&worker.id) {
                 Some(Ok(recorded)) => {
                     desktop::paint(painter, placed, &recorded.picture, 10, recorded.at != at);
-                    let words = format!("recorded {}", model.clock.seconds(recorded.at));
+                    let speed = if self.scrub.is_playing() { " · four times as fast" } else { "" };
+                    let words = format!("recorded {}{speed}", model.clock.seconds(recorded.at));
                     desktop::chip(painter, corner, None, &words, 300.0, t);
                 }
                 Some(Err(why)) => say_at_center(why),
@@ -249,10 +282,9 @@ impl WorkerScreen {
 
     fn show_side(&mut self, ui: &mut Ui, desk: &mut Desk, worker: &WorkerView) {
         let half = (ui.available_height() * 0.46).max(160.0);
-        let title =
-            worker.step.as_ref().map_or("Procedure".to_owned(), |s| format!("Procedure · step {} of {}", s.number, s.of));
-        heading(ui, &title);
-        trouble(ui, worker);
+        let place = worker.step.as_ref().filter(|_| worker.order.is_some());
+        heading(ui, &place.map_or("Procedure".to_owned(), |step| format!("Procedure · {}", say::place(step))));
+        trouble(ui, desk, worker);
         ScrollArea::vertical().id_salt("steps").max_height(half).auto_shrink([false, true]).show(ui, |ui| steps(ui, worker));
         ui.add_space(12.0);
         heading(ui, "What happened");
@@ -279,7 +311,7 @@ impl WorkerScreen {
             }
         });
         if let Some(at) = chosen {
-            self.scrub.at = Some(at);
+            self.scrub.go_to(at);
         }
     }
 
@@ -321,14 +353,41 @@ fn edge_of_driver(ui: &Ui, desk: &Desk, worker: &WorkerView, well: Rect, t: &Tok
     ui.painter().galley(tab.center() - galley.size() / 2.0, galley, t.bg);
 }
 
-fn trouble(ui: &mut Ui, worker: &WorkerView) {
+/// The scope under which the worker is stopped, if it is.
+fn paused(desk: &Desk, worker: &WorkerView) -> Option<StopScope> {
+    let own = StopScope::Worker(worker.id.clone());
+    let all = StopScope::Department(worker.department.clone());
+    let known = [StopScope::Company, all, own].into_iter().find(|scope| desk.model.is_stopped(scope));
+    known.or_else(|| match &worker.state {
+        WorkerState::Stopped { by_scope } => Some(by_scope.clone()),
+        _ => None,
+    })
+}
+
+fn pause_or_go_on(desk: &mut Desk, worker: &WorkerView) {
+    match paused(desk, worker) {
+        Some(StopScope::Company) => desk.model.notice("Everything is stopped. “Resume…” in the bar lets all go on.", true),
+        Some(scope) => {
+            desk.model.send(Command::Resume { scope });
+        }
+        None => {
+            desk.model.send(Command::Stop { scope: StopScope::Worker(worker.id.clone()) });
+        }
+    }
+}
+
+/// What keeps the worker from going on, and what helps.
+fn trouble(ui: &mut Ui, desk: &Desk, worker: &WorkerView) {
     let t = Tokens::of(ui);
-    let (words, color) = match &worker.state {
-        WorkerState::NeedsHelp { reason, .. } => (reason, t.need),
-        WorkerState::Failed { why } => (why, t.fail),
+    let (words, color) = match (&worker.state, paused(desk, worker)) {
+        (WorkerState::NeedsHelp { reason, .. }, _) => (say::sentence(&say::visible(reason)), t.need),
+        (WorkerState::Failed { why }, _) => (say::sentence(&say::visible(why)), t.fail),
+        (_, Some(StopScope::Company)) => ("The whole company is stopped.".to_owned(), t.dim),
+        (_, Some(StopScope::Department(id))) => (format!("All of {} is stopped.", desk.model.department_name(&id)), t.dim),
+        (_, Some(StopScope::Worker(_))) => (format!("{} is paused and goes on where it was.", worker.name), t.dim),
         _ => return,
     };
-    ui.add(egui::Label::new(plain(say::visible(words), BODY, color)).wrap());
+    ui.add(egui::Label::new(plain(words, BODY, color)).wrap());
     ui.add_space(4.0);
 }
 
@@ -340,10 +399,11 @@ fn steps(ui: &mut Ui, worker: &WorkerView) {
         return;
     }
     ui.spacing_mut().item_spacing.y = 6.0;
-    let current = worker.step.as_ref().map_or(0, |s| s.number as usize);
-    for (index, step) in worker.steps.iter().enumerate() {
+    let step = worker.step.as_ref().filter(|_| worker.order.is_some());
+    let current = step.map_or(0, |s| s.number as usize);
+    for (index, written) in worker.steps.iter().enumerate() {
         let number = index + 1;
-        let text = say::visible(step);
+        let text = say::step(written);
         let (mark, color, words) = if number < current {
             (icons::CHECK, t.done, plain(text, BODY, t.dim))
         } else if number == current {
@@ -355,18 +415,19 @@ fn steps(ui: &mut Ui, worker: &WorkerView) {
             ui.spacing_mut().item_spacing.x = 6.0;
             let (place, _) = ui.allocate_exact_size(vec2(16.0, 18.0), Sense::hover());
             if mark != ' ' {
-                let at = place.center();
-                line_at(
-                    ui.painter(),
-                    at,
-                    Align2::CENTER_CENTER,
-                    &mark.to_string(),
-                    crate::tokens::icon_font(14.0),
-                    color,
-                    16.0,
-                );
+                glyph_at(ui.painter(), place.center(), mark, 14.0, color);
             }
-            let label = ui.add(egui::Label::new(words).wrap());
+            let label = ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                let label = ui.add(egui::Label::new(words).wrap());
+                // Inside of a loop: the row, and the step of it.
+                if let Some((step, turn)) = step.filter(|_| number == current).and_then(|s| Some((s, s.turn?))) {
+                    let inner = format!("Row {} of {}: {}", turn.at, turn.of, say::step(&step.text));
+                    ui.add(egui::Label::new(plain(inner, SMALL + 1.0, t.text)).wrap());
+                }
+                label
+            });
+            let label = label.inner;
             if number == current {
                 let moved = ui.ctx().data_mut(|d| {
                     std::mem::replace(
@@ -389,9 +450,10 @@ fn event_row(ui: &mut Ui, clock: &say::Clock, row: &story::Row, index: usize, he
     let time = clock.seconds(row.at);
     let spoken = format!("{time} {} {}", row.verb, row.words);
     response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, here, &spoken));
-    if here || response.hovered() || response.has_focus() {
+    if here || response.hovered() {
         ui.painter().rect_filled(rect.expand2(vec2(8.0, 0.0)), 6, t.raised);
     }
+    row_ring(ui.painter(), rect, &response, t);
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, t.hairline());
     let middle = rect.center().y;
     line_at(ui.painter(), pos2(rect.left(), middle), Align2::LEFT_CENTER, &time, mono(SMALL), t.dim, 70.0);
@@ -406,5 +468,5 @@ fn event_row(ui: &mut Ui, clock: &say::Clock, row: &story::Row, index: usize, he
     );
     let at = pos2(rect.left() + 138.0, middle);
     line_at(ui.painter(), at, Align2::LEFT_CENTER, &row.words, font(SMALL + 1.0, Weight::Regular), t.text, rect.right() - at.x);
-    response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(&row.words).clicked()
+    response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(&row.whole).clicked()
 }

@@ -28,6 +28,25 @@ impl Placed {
         Self { rect: Rect::from_center_size(room.center(), vec2(w * scale, h * scale)), desktop }
     }
 
+    /// Pixel for pixel, with `region` in the middle as far as the picture reaches; `room` shows a part of it.
+    pub fn around(room: Rect, desktop: Size, region: mz_protocol::Rect, pixels_per_point: f32) -> Self {
+        let scale = 1.0 / pixels_per_point;
+        let size = vec2(f32::from(desktop.width), f32::from(desktop.height)) * scale;
+        let middle =
+            vec2(f32::from(region.x), f32::from(region.y)) + vec2(f32::from(region.width), f32::from(region.height)) / 2.0;
+        let place = |room: std::ops::RangeInclusive<f32>, side: f32, middle: f32| {
+            let (low, high) = (*room.start(), *room.end());
+            if side <= high - low {
+                low + (high - low - side) / 2.0
+            } else {
+                ((low + high) / 2.0 - middle).clamp(high - side, low)
+            }
+        };
+        let (xs, ys) = (room.left()..=room.right(), room.top()..=room.bottom());
+        let min = pos2(place(xs, size.x, middle.x * scale).round(), place(ys, size.y, middle.y * scale).round());
+        Self { rect: Rect::from_min_size(min, size), desktop }
+    }
+
     fn scale(&self) -> f32 {
         self.rect.width() / f32::from(self.desktop.width.max(1))
     }
@@ -70,11 +89,17 @@ pub fn paint_last_action(painter: &Painter, placed: Placed, worker: &WorkerView,
     }
     if let Some(point) = action.place() {
         let center = placed.to_screen(point);
-        painter.circle_filled(center, 13.0, t.accent.gamma_multiply(0.16));
-        painter.circle_stroke(center, 11.0, Stroke::new(2.0, t.accent));
+        // Light on dark, so that it is seen on a page as well as in a terminal.
+        let halo = Stroke::new(5.0, t.chip);
+        let line = Stroke::new(2.0, t.picture_accent);
         if let Action::Drag { from, .. } = action {
-            painter.line_segment([placed.to_screen(*from), center], Stroke::new(2.0, t.accent.gamma_multiply(0.7)));
+            let ends = [placed.to_screen(*from), center];
+            painter.line_segment(ends, halo);
+            painter.line_segment(ends, line);
         }
+        painter.circle_filled(center, 11.0, t.picture_accent.gamma_multiply(0.16));
+        painter.circle_stroke(center, 11.0, halo);
+        painter.circle_stroke(center, 11.0, line);
     }
     if let Some(text) = say::typed(action) {
         chip(
@@ -120,5 +145,17 @@ mod tests {
         }
         assert_eq!(placed.to_desktop(placed.rect.min - vec2(1.0, 0.0)), None);
         assert_eq!(placed.to_desktop(placed.rect.max + vec2(1.0, 1.0)), None);
+    }
+
+    #[test]
+    fn pixel_for_pixel_the_target_is_in_the_middle_and_no_edge_gapes() {
+        let room = Rect::from_min_size(pos2(100.0, 50.0), vec2(600.0, 400.0));
+        let inner = mz_protocol::Rect::new(600, 380, 80, 40);
+        let placed = Placed::around(room, Size::DESKTOP, inner, 1.0);
+        assert_eq!(placed.region(inner).center(), room.center());
+        for corner in [mz_protocol::Rect::new(0, 0, 20, 20), mz_protocol::Rect::new(1260, 780, 20, 20)] {
+            let placed = Placed::around(room, Size::DESKTOP, corner, 1.0);
+            assert!(placed.rect.contains_rect(room) && room.contains_rect(placed.region(corner)));
+        }
     }
 }

@@ -35,6 +35,12 @@ pub fn line_at(painter: &Painter, at: Pos2, anchor: Align2, text: &str, font: Fo
     rect
 }
 
+/// Paints an icon with its ink, not its box, in the middle of `at`.
+pub fn glyph_at(painter: &Painter, at: Pos2, glyph: char, size: f32, color: Color32) {
+    let galley = painter.layout_no_wrap(glyph.to_string(), icon_font(size), color);
+    painter.galley(at - galley.mesh_bounds.center().to_vec2(), galley, color);
+}
+
 pub fn strong(text: impl Into<String>, size: f32, color: Color32) -> RichText {
     RichText::new(text).font(font(size, Weight::Strong)).color(color)
 }
@@ -74,7 +80,8 @@ pub fn card(t: &Tokens) -> Frame {
 /// A child that fills `rect`.
 pub fn inside<R>(ui: &mut Ui, rect: Rect, name: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
     let mut child = ui.new_child(UiBuilder::new().id_salt(name).max_rect(rect).layout(Layout::top_down(Align::Min)));
-    child.set_clip_rect(rect.intersect(ui.clip_rect()));
+    // A little more than the room itself, so that rings around what has the keyboard are whole.
+    child.set_clip_rect(rect.expand(5.0).intersect(ui.clip_rect()));
     add(&mut child)
 }
 
@@ -83,6 +90,19 @@ pub fn card_in<R>(ui: &mut Ui, rect: Rect, name: &str, add: impl FnOnce(&mut Ui)
     let t = Tokens::of(ui);
     ui.painter().rect(rect, CornerRadius::same(RADIUS_CARD), t.panel, t.hairline(), StrokeKind::Inside);
     inside(ui, rect.shrink2(vec2(20.0, 16.0)), name, add)
+}
+
+/// Around what has the keyboard: apart from the edge, so that it is seen on every colour.
+pub fn focus_ring(painter: &Painter, rect: Rect, radius: u8, t: &Tokens) {
+    let ring = Stroke::new(2.0, t.work);
+    painter.rect_stroke(rect.expand(2.0), CornerRadius::same(radius + 2), ring, StrokeKind::Outside);
+}
+
+/// The ring of a row in a list, which has no room around it.
+pub fn row_ring(painter: &Painter, rect: Rect, response: &Response, t: &Tokens) {
+    if response.has_focus() {
+        painter.rect_stroke(rect, CornerRadius::same(RADIUS_CONTROL), Stroke::new(2.0, t.work), StrokeKind::Inside);
+    }
 }
 
 /// How a button looks: its edge and words have this colour.
@@ -165,9 +185,12 @@ impl<'a> Press<'a> {
         let room = self.width.unwrap_or(360.0) - 24.0;
         let words = fit(&painter, self.words, font(BODY, Weight::Strong), ink, room);
         let gap = 8.0;
-        let parts: Vec<Arc<Galley>> =
-            icon.into_iter().chain(Some(words).filter(|_| !self.words.is_empty())).chain(key).collect();
-        let inner: f32 = parts.iter().map(|g| g.size().x).sum::<f32>() + gap * (parts.len().max(1) - 1) as f32;
+        // An icon is as wide as its ink: its box is not centred around it.
+        let icon = icon.map(|galley| (galley.mesh_bounds.left(), galley.mesh_bounds.width(), galley));
+        let texts = Some(words).filter(|_| !self.words.is_empty()).into_iter().chain(key);
+        let texts = texts.map(|galley| (0.0, galley.size().x, galley));
+        let parts: Vec<(f32, f32, Arc<Galley>)> = icon.into_iter().chain(texts).collect();
+        let inner = parts.iter().map(|(_, width, _)| width).sum::<f32>() + gap * (parts.len().max(1) - 1) as f32;
         let size = vec2(self.width.unwrap_or(inner + 28.0), self.height);
         let sense = if self.enabled { Sense::click() } else { Sense::hover() };
         let (rect, response) = ui.allocate_exact_size(size, sense);
@@ -181,12 +204,14 @@ impl<'a> Press<'a> {
             } else {
                 fill
             };
-            let width = if response.has_focus() { 2.0 } else { 1.0 };
-            painter.rect(rect, CornerRadius::same(RADIUS_CONTROL), fill, Stroke::new(width, edge), StrokeKind::Inside);
+            painter.rect(rect, CornerRadius::same(RADIUS_CONTROL), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
+            if response.has_focus() {
+                focus_ring(&painter, rect, RADIUS_CONTROL, t);
+            }
             let mut x = rect.center().x - inner / 2.0;
-            for galley in parts {
-                let at = pos2(x, rect.center().y - galley.size().y / 2.0);
-                x += galley.size().x + gap;
+            for (left, width, galley) in parts {
+                let at = pos2(x - left, rect.center().y - galley.size().y / 2.0);
+                x += width + gap;
                 painter.galley(at, galley, ink);
             }
         }
@@ -199,6 +224,9 @@ pub fn link(ui: &mut Ui, words: &str, color: Color32) -> Response {
     let text = RichText::new(words).font(font(SMALL + 1.0, Weight::Regular)).color(color).underline();
     let response = ui.add(egui::Label::new(text).sense(Sense::click()).wrap());
     response.widget_info(|| WidgetInfo::labeled(Role::Link, true, words));
+    if response.has_focus() {
+        focus_ring(ui.painter(), response.rect, 2, Tokens::of(ui));
+    }
     response.on_hover_cursor(CursorIcon::PointingHand)
 }
 
@@ -247,12 +275,14 @@ pub fn fact(ui: &mut Ui, name: &str, value: impl FnOnce(&mut Ui)) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().interact_size.y = 18.0;
         let room = ui.available_width();
-        ui.allocate_ui_with_layout(vec2(124.0, 18.0), Layout::top_down(Align::Min), |ui| {
-            ui.set_width(124.0);
+        let names = (room * 0.36).clamp(104.0, 124.0);
+        ui.allocate_ui_with_layout(vec2(names, 18.0), Layout::top_down(Align::Min), |ui| {
+            ui.set_width(names);
             ui.add(egui::Label::new(plain(name, BODY, t.dim)).wrap());
         });
-        ui.allocate_ui_with_layout(vec2(room - 132.0, 18.0), Layout::top_down(Align::Min), |ui| {
-            ui.set_width(room - 132.0);
+        let values = room - names - 8.0;
+        ui.allocate_ui_with_layout(vec2(values, 18.0), Layout::top_down(Align::Min), |ui| {
+            ui.set_width(values);
             ui.spacing_mut().item_spacing.y = 3.0;
             value(ui);
         });

@@ -28,11 +28,23 @@ pub fn floor(snapshot: Snapshot, theme: Theme) -> Floor {
 
 #[allow(dead_code, reason = "each test file uses a part of this")]
 pub fn floor_with(snapshot: Snapshot, theme: Theme, events: Vec<EventRecord>) -> Floor {
-    let workers: Vec<_> = snapshot.workers.iter().map(|w| w.id.clone()).collect();
     let engine = FakeEngine::new(snapshot);
     engine.set_events(events);
-    let mut floor = window(engine, theme);
+    floor_of(window(engine, theme))
+}
+
+/// A connected window of this size.
+#[allow(dead_code, reason = "each test file uses a part of this")]
+pub fn floor_sized(snapshot: Snapshot, theme: Theme, size: egui::Vec2) -> Floor {
+    let engine = FakeEngine::new(snapshot);
+    engine.set_events(sample::events());
+    floor_of(window_sized(engine, theme, size))
+}
+
+fn floor_of(mut floor: Floor) -> Floor {
     floor.until("the snapshot", |app| app.model.snapshot.is_some());
+    let snapshot = floor.window.state().model.snapshot.as_ref();
+    let workers: Vec<_> = snapshot.into_iter().flat_map(|s| &s.workers).map(|w| w.id.clone()).collect();
     floor.until("all pictures", |app| {
         app.model.snapshot.as_ref().is_some_and(|s| s.company.is_none())
             || workers.iter().all(|w| app.model.pictures.get(w).is_some())
@@ -42,6 +54,10 @@ pub fn floor_with(snapshot: Snapshot, theme: Theme, events: Vec<EventRecord>) ->
 
 /// A window that has just been opened.
 pub fn window(engine: FakeEngine, theme: Theme) -> Floor {
+    window_sized(engine, theme, DESK)
+}
+
+fn window_sized(engine: FakeEngine, theme: Theme, size: egui::Vec2) -> Floor {
     let person = PersonId::new("kim").unwrap();
     let link =
         SocketLink::over(engine.dial(), "/run/user/1000/mezzanine/engine.sock".to_owned(), person.clone(), Arc::new(|| ()))
@@ -51,7 +67,7 @@ pub fn window(engine: FakeEngine, theme: Theme) -> Floor {
     // The window brings its own context; this one only takes the fonts and themes of the constructor.
     let app = App::new(&egui::Context::default(), Box::new(link), person, prefs, sample::clock());
     let window = Harness::builder()
-        .with_size(DESK)
+        .with_size(size)
         .with_theme(theme)
         .with_step_dt(1.0 / 30.0)
         .with_context_setup(mz_ui::tokens::install)

@@ -44,6 +44,12 @@ impl Looker<'_> {
         texts.iter().map(|text| self.fill(text)).collect()
     }
 
+    /// As `fill_all`, with a text of its own for each line: what an order gives as a list.
+    pub fn fill_lists(&self, texts: &[String]) -> Result<Vec<String>, String> {
+        let filled = self.fill_all(texts)?;
+        Ok(filled.iter().flat_map(|text| text.lines().map(str::to_owned)).collect())
+    }
+
     /// The folder that a path names, and the path below it.
     pub fn place(&self, path: &str) -> Result<(Folder, String), String> {
         let path = self.fill(path)?;

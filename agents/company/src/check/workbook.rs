@@ -112,7 +112,7 @@ fn of_column(check: &WorkbookCheck, sheet: &Sheet, column: &str, looker: &Looker
     let below = sheet.cells.iter().filter(|((row, at), _)| *at == index && *row >= check.header);
     let cells: Vec<&Data> = below.map(|(_, cell)| cell).collect();
     let mut found = Vec::new();
-    let wanted = looker.fill_all(&check.has.0)?;
+    let wanted = looker.fill_lists(&check.has.0)?;
     if let Some(missing) = wanted.iter().find(|wanted| !cells.iter().any(|cell| same(cell, wanted))) {
         return Err(format!("Column {column} should have {}, and does not.", short(missing)));
     }
@@ -121,15 +121,16 @@ fn of_column(check: &WorkbookCheck, sheet: &Sheet, column: &str, looker: &Looker
     }
     if let Some(values) = &check.values {
         let mut left = cells;
-        for wanted in looker.fill_all(&values.0)? {
-            let at = left.iter().position(|cell| same(cell, &wanted));
-            let at = at.ok_or_else(|| format!("Column {column} should have {}, and does not.", short(&wanted)))?;
+        let values = looker.fill_lists(&values.0)?;
+        for wanted in &values {
+            let at = left.iter().position(|cell| same(cell, wanted));
+            let at = at.ok_or_else(|| format!("Column {column} should have {}, and does not.", short(wanted)))?;
             left.swap_remove(at);
         }
         if let Some(extra) = left.first() {
             return Err(format!("Column {column} has {}, which should not be there.", short(&text(extra))));
         }
-        found.push(format!("column {column} has exactly {} values", values.0.len()));
+        found.push(format!("column {column} has exactly {} values", values.len()));
     }
     Ok(found)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mz_protocol::{Condition, Position, StepRef, Target, TypedText, Verb, Waypoint};
+use mz_protocol::{Condition, Position, StepRef, Target, Turn, TypedText, Verb, Waypoint};
 use serde::{Deserialize, Serialize};
 
 use super::names::fill;
@@ -324,6 +324,7 @@ impl ProcedureRun {
                     .map_or(1, |frame| frame.next as u32 + u32::from(self.place.frames.len() == 1)),
                 of: self.procedure.steps.len() as u32,
                 text: self.fill(&step.text)?,
+                turn: self.turn(),
             },
             verb: self.fill_verb(&direction.verb)?,
             target: direction.target.as_ref().map(|target| self.fill_target(target)).transpose()?,
@@ -334,6 +335,11 @@ impl ProcedureRun {
         };
         self.place.version += 1;
         Ok(waypoint)
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        let turns = self.place.frames.iter().find_map(|frame| frame.turns.as_ref())?;
+        Some(Turn { at: turns.at as u32 + 1, of: turns.items.len() as u32 })
     }
 
     fn fill_verb(&self, verb: &Verb) -> Result<Verb, String> {

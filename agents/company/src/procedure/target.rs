@@ -13,9 +13,8 @@ fn role(sentence: &mut Sentence<'_>) -> Option<Role> {
 }
 
 fn role_words() -> String {
-    "button, link, field, checkbox, radio, option, menu, menu item, tab, cell, heading, image, dialog, window, text, list, \
-     terminal, document or row"
-        .to_owned()
+    let words: Vec<&str> = ROLES.iter().map(|(words, _)| *words).collect();
+    format!("one of: {}", words.join(", "))
 }
 
 pub(crate) fn target(sentence: &mut Sentence<'_>) -> Said<Target> {

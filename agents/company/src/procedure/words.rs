@@ -139,3 +139,19 @@ pub(crate) fn ordinal(word: &str) -> Option<u16> {
     let ending = &word[digits.len()..];
     digits.parse().ok().filter(|number| *number > 0 && matches!(ending, "st" | "nd" | "rd" | "th"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ROLES;
+
+    #[test]
+    fn authors_read_the_names_that_the_parser_takes() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/procedures.md")).unwrap();
+        let sentence = page.split("\nA thing is a ").nth(1).and_then(|rest| rest.split('.').next()).unwrap();
+        let said = sentence.replace('\n', " ").replace(" or ", ", ");
+        let said: BTreeSet<&str> = said.split(", ").collect();
+        assert_eq!(said, ROLES.iter().map(|(words, _)| *words).collect());
+    }
+}

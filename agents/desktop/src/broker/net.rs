@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 
 use tokio::net::TcpStream;
@@ -37,6 +37,12 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is this machine's own, public or not: the engine may listen there. Only own addresses can be bound;
+/// where the kernel is set to bind any (`ip_nonlocal_bind`), every address counts as own and is refused.
+pub(super) fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(address.is_private()
@@ -68,5 +74,20 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
         // Only this block is given out.
         [first, ..] => (0x2000..0x4000).contains(&first) && first != 0x3fff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_known_and_others_are_not() {
+        for own in ["127.0.0.1", "127.0.0.9"] {
+            assert!(own.parse().is_ok_and(is_own), "{own} is taken for another machine's");
+        }
+        for other in ["93.184.216.34", "10.255.255.1", "2606:2800:220:1::1"] {
+            assert!(other.parse().is_ok_and(|address| !is_own(address)), "{other} is taken for an own one");
+        }
     }
 }

@@ -44,14 +44,18 @@ impl fmt::Display for HostRule {
 }
 
 impl HostRule {
-    /// `host` as [`host_name`] gives it.
-    pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
-        let named = if self.below {
+    /// Whether this host is meant, on whatever port; in lower case and without a last dot.
+    pub fn names(&self, host: &str) -> bool {
+        if self.below {
             host.strip_suffix(self.name.as_str()).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
         } else {
             host == self.name
-        };
-        named && self.port.map_or(matches!(port, 80 | 443), |own| own == port)
+        }
+    }
+
+    /// `host` as [`host_name`] gives it.
+    pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
+        self.names(host) && self.port.map_or(matches!(port, 80 | 443), |own| own == port)
     }
 }
 

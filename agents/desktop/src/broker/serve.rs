@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::net::is_own;
 use super::page::page;
 use super::relay::{AbortOnDrop, Activity, Body, Line, Noted};
 use super::rules::host_name;
@@ -168,23 +169,24 @@ impl Shared {
             status: StatusCode::BAD_GATEWAY,
             why: format!("no connection to {host} port {port}: {error}"),
         };
-        if let Some(upstream) = self.services.get(host) {
-            if *port != 80 {
-                let what = if *method == Method::CONNECT { "write http:// instead of https://" } else { "leave the port out" };
-                return Err(forbidden(format!("{host} is a service of the company and speaks plain http: {what}")));
-            }
+        let service = self.services.get(host);
+        if service.is_some() && *port != 80 {
+            let what = if *method == Method::CONNECT { "write http:// instead of https://" } else { "leave the port out" };
+            return Err(forbidden(format!("{host} is a service of the company and speaks plain http: {what}")));
+        }
+        let Some(rule) = self.allow.iter().find(|rule| rule.allows(host, *port)) else {
+            return Err(forbidden(format!("{host} port {port} is not on the list of hosts that this role may reach")));
+        };
+        if let Some(upstream) = service {
             let line = match upstream {
                 Upstream::Tcp(port) => self.dial.connect(([127, 0, 0, 1], *port).into()).await.map(Line::Tcp),
                 Upstream::Unix(path) => UnixStream::connect(path).await.map(Line::Unix),
             };
             return Ok((line.map_err(silent)?, "a service of the company".into()));
         }
-        let Some(rule) = self.allow.iter().find(|rule| rule.allows(host, *port)) else {
-            return Err(forbidden(format!("{host} port {port} is not on the list of hosts that this role may reach")));
-        };
         let addresses = self.dial.resolve(host, *port).await.map_err(silent)?;
         // One address in a private network is enough to distrust the name.
-        if let Some(inside) = addresses.iter().find(|address| !is_public(address.ip())) {
+        if let Some(inside) = addresses.iter().find(|address| !is_public(address.ip()) || is_own(address.ip())) {
             return Err(forbidden(format!("{host} leads to {}, which is inside of this machine's own network", inside.ip())));
         }
         let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);

@@ -64,11 +64,15 @@ impl Floor {
         let services = BTreeMap::from([
             ("cms.atelier.local".to_owned(), Upstream::Tcp(upstream)),
             ("Files.Atelier.Local".to_owned(), Upstream::Unix(folder.path().join("service"))),
+            ("pay.atelier.local".to_owned(), Upstream::Tcp(upstream)),
         ]);
         let spec = BrokerSpec {
             socket: folder.path().join("net/proxy"),
             owner_uid: owner(),
-            allow: ["example.org", "*.example.net", "example.com:8443"].iter().map(|rule| rule.parse().unwrap()).collect(),
+            allow: ["example.org", "*.example.net", "example.com:8443", "cms.atelier.local", "files.atelier.local"]
+                .iter()
+                .map(|rule| rule.parse().unwrap())
+                .collect(),
             services,
             log: Box::new(move |entry| seen.lock().unwrap().push(entry)),
         };
@@ -132,6 +136,15 @@ fn echo<S: Read + Write>(mut stream: S) {
 }
 
 #[test]
+fn a_service_of_other_roles_is_refused() {
+    let floor = Floor::new(echo_tcp(), &[], BrokerLimits::default());
+    let answer = floor.get("http://pay.atelier.local/payments");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    let log = floor.last_log();
+    assert!(!log.allowed && log.host == "pay.atelier.local", "{log:?}");
+}
+
+#[test]
 fn a_service_is_reached_by_its_name() {
     let floor = Floor::new(echo_tcp(), &[], BrokerLimits::default());
     let answer = floor.get("http://CMS.atelier.local./wp-admin/?a=1");
@@ -171,6 +184,18 @@ fn what_is_said_between_neighbours_is_not_passed_on() {
 }
 
 #[test]
+fn a_length_that_is_told_in_two_ways_is_passed_on_in_one() {
+    for lengths in ["Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 3"] {
+        let floor = Floor::new(echo_tcp(), &["93.184.216.34"], BrokerLimits::default());
+        let answer = floor.ask(&format!(
+            "POST http://example.org/ HTTP/1.1\r\nHost: example.org\r\n{lengths}\r\nConnection: close\r\n\r\n0\r\n\r\n"
+        ));
+        let seen = answer.split_once("\r\n\r\n").unwrap().1.to_lowercase();
+        assert!(seen.contains("transfer-encoding: chunked") && !seen.contains("content-length"), "{answer}");
+    }
+}
+
+#[test]
 fn hosts_off_the_list_get_a_readable_no() {
     let floor = Floor::new(echo_tcp(), &["93.184.216.34"], BrokerLimits::default());
     for url in [
@@ -179,6 +204,7 @@ fn hosts_off_the_list_get_a_readable_no() {
         "http://notexample.net/",
         "http://example.net/",
         "http://example.org:8080/",
+        "http://example.org:22/",
         "http://example.com/",
         "http://127.0.0.1/",
         "http://[::1]/",

@@ -13,19 +13,27 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// Runs until the engine is gone. `args` are `--link` and the number of the inherited socket.
+/// Runs until the engine is gone. `args` are `--link` and the number of the inherited socket, and, where the kernel
+/// counts them for this user namespace alone, `--processes` and how many there may be.
 pub fn run(args: impl Iterator<Item = String>) -> io::Result<()> {
     let args: Vec<String> = args.collect();
-    let link = match args.as_slice() {
-        [flag, number] if flag == "--link" => number.parse::<RawFd>().ok().filter(|number| *number > 2),
-        _ => None,
+    let (link, processes) = match args.as_slice() {
+        [flag, number] if flag == "--link" => (number.parse::<RawFd>().ok(), None),
+        [flag, number, limit, most] if flag == "--link" && limit == "--processes" => {
+            (number.parse().ok(), most.parse::<u64>().ok())
+        }
+        _ => (None, None),
     };
-    let Some(link) = link else {
+    let Some(link) = link.filter(|number| *number > 2) else {
         return Err(io::Error::other("it is started by the engine, with --link and a descriptor's number"));
     };
     // SAFETY: the engine hands this descriptor to this process alone and says its number; it is taken once.
     let link = unsafe { OwnedFd::from_raw_fd(link) };
     // The desktop's programs must not inherit it.
     rustix::io::fcntl_setfd(&link, rustix::io::FdFlags::CLOEXEC)?;
+    if let Some(most) = processes {
+        let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
+        rustix::process::setrlimit(rustix::process::Resource::Nproc, limit)?;
+    }
     serve::serve(UnixStream::from(link))
 }

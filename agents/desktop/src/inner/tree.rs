@@ -6,6 +6,7 @@ mod cells;
 mod lines;
 mod office;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use futures_util::future::join_all;
 use mz_scene::{RawNode, RawTree};
 
 use calls::{Bus, Object};
+use cells::Sheets;
 
 /// Children of one object that are looked at.
 const MOST_CHILDREN: usize = 200;
@@ -21,7 +23,7 @@ const SHEET: i32 = 2000;
 const DEEPEST: u16 = 48;
 const MOST_NODES: usize = 6000;
 /// Questions on their way at once.
-const BATCH: usize = 96;
+const BATCH: usize = 256;
 /// Bytes of names and values together: what is told must fit into one message.
 const MOST_TEXT: usize = 1024 * 1024;
 /// Of the deadline, what one program may take: a half. All are asked at once.
@@ -38,6 +40,7 @@ pub enum TreeError {
 pub struct TreeReader {
     runtime: tokio::runtime::Runtime,
     bus: Bus,
+    sheets: RefCell<Sheets>,
 }
 
 /// An object that is still to be looked at.
@@ -57,12 +60,12 @@ impl TreeReader {
                 .map_err(|_| TreeError::Bus("no answer within 5 s".to_owned()))?
                 .map_err(|error| TreeError::Bus(error.to_string()))
         })?;
-        Ok(Self { runtime, bus })
+        Ok(Self { runtime, bus, sheets: RefCell::default() })
     }
 
     /// All programs' trees, without windows. What does not come within the deadline is left out, and said so.
     pub fn read(&mut self, deadline: Duration) -> Result<RawTree, TreeError> {
-        let bus = &self.bus;
+        let (bus, sheets) = (&self.bus, &self.sheets);
         self.runtime.block_on(async {
             let programs = tokio::time::timeout(deadline / SHARE, bus.programs())
                 .await
@@ -70,7 +73,7 @@ impl TreeReader {
                 .map_err(|error| TreeError::Bus(error.to_string()))?;
             let parts = join_all(programs.into_iter().map(|program| async move {
                 let mut part = RawTree::default();
-                let whole = tokio::time::timeout(deadline / SHARE, walk(bus, program, &mut part)).await.is_ok();
+                let whole = tokio::time::timeout(deadline / SHARE, walk(bus, sheets, program, &mut part)).await.is_ok();
                 part.truncated |= !whole;
                 office::put_right(&mut part.nodes);
                 part
@@ -87,14 +90,14 @@ impl TreeReader {
 }
 
 /// Breadth first, so that what is cut off by time or number lies deep.
-async fn walk(bus: &Bus, program: Object, tree: &mut RawTree) {
+async fn walk(bus: &Bus, sheets: &RefCell<Sheets>, program: Object, tree: &mut RawTree) {
     let mut open = VecDeque::new();
-    for object in bus.children(&program, MOST_CHILDREN).await {
+    for object in bus.all_children(&program, MOST_CHILDREN).await {
         open.push_back(Pending { object, parent: None, depth: 0 });
     }
     while !open.is_empty() {
         let batch: Vec<Pending> = open.drain(..open.len().min(BATCH)).collect();
-        let looks = join_all(batch.iter().map(|pending| look(bus, pending))).await;
+        let looks = join_all(batch.iter().map(|pending| look(bus, sheets, pending))).await;
         for (pending, seen) in batch.into_iter().zip(looks) {
             let Some(seen) = seen else { continue };
             if tree.nodes.len() >= MOST_NODES {
@@ -136,7 +139,7 @@ struct Seen {
     cut: bool,
 }
 
-async fn look(bus: &Bus, pending: &Pending) -> Option<Seen> {
+async fn look(bus: &Bus, sheets: &RefCell<Sheets>, pending: &Pending) -> Option<Seen> {
     let object = &pending.object;
     let states = bus.states(object).await?;
     let has = |name: &str| states.iter().any(|state| state == name);
@@ -152,17 +155,20 @@ async fn look(bus: &Bus, pending: &Pending) -> Option<Seen> {
     let focused = node.states.iter().any(|state| state == "focused");
     let mut seen = Seen { node: node.clone(), focused, children: Vec::new(), extra: Vec::new(), cut: false };
     if is_sheet(&node, child_count) {
-        seen.extra = cells::visible(bus, object, &node).await;
+        seen.extra = Sheets::visible(sheets, bus, object, &node).await;
         seen.cut = true;
         return Some(seen);
     }
     // LibreOffice keeps a second menu bar, of no height, behind the one that is seen.
     let is_seen = extents.is_none_or(|(_, _, w, h)| w > 0 && h > 0) || node.role != "menu bar";
-    if child_count > 0 && is_seen {
-        seen.cut = child_count as usize > MOST_CHILDREN;
-        seen.children = bus.children(object, MOST_CHILDREN).await;
-    }
-    describe(bus, object, &mut node, child_count).await;
+    let children = async {
+        match child_count > 0 && is_seen {
+            true => bus.children(object, child_count, MOST_CHILDREN).await,
+            false => Vec::new(),
+        }
+    };
+    seen.cut = is_seen && child_count as usize > MOST_CHILDREN && child_count > 0;
+    (seen.children, ()) = tokio::join!(children, describe(bus, object, &mut node, child_count));
     if lines::has_lines(&node) {
         seen.extra = lines::of(bus, object, &node).await;
     }
@@ -177,6 +183,10 @@ async fn describe(bus: &Bus, object: &Object, node: &mut RawNode, child_count: i
         "entry" | "text" | "terminal" | "spin button" | "combo box" | "document text" | "page" | "document frame"
         | "paragraph" | "static" | "label" | "status bar" | "table cell" | "section" | "heading" | "editbar" | "search box"
         | "autocomplete" => {
+            // What is called what it says need not say it.
+            if matches!(node.role.as_str(), "label" | "static") && !node.name.is_empty() {
+                return;
+            }
             // A text whose parts are told as children is not told twice.
             if child_count == 0 || matches!(node.role.as_str(), "entry" | "text" | "page" | "document frame" | "combo box") {
                 node.value = bus.text(object, node.role == "terminal").await.filter(|text| *text != node.name);

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -48,9 +49,8 @@ impl Groups {
 
     pub fn make(&self, name: &str, limits: &Limits) -> io::Result<Group> {
         let owner = owner(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
-        let folder = self.folder.join(format!("{name}.{owner}"));
-        // Left by this same engine after a failed start, if at all.
-        let _ = fs::remove_dir(&folder);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let folder = self.folder.join(format!("{name}-{}.{owner}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder)?;
         let group = Group { folder };
         for controller in &self.controllers {

@@ -6,17 +6,18 @@ mod cgroup;
 mod desktop;
 mod group;
 mod link;
+mod namespaces;
 mod procs;
 mod sandbox;
 mod seccomp;
 mod spawn;
 mod start;
+mod uids;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use mz_protocol::LimitView;
 
@@ -24,12 +25,10 @@ use crate::api::{Desktop, DesktopSpec, Runtime};
 use crate::error::DesktopError;
 use crate::hand::Hand;
 use crate::process::cgroup::Groups;
-use crate::process::spawn::Plan;
+use crate::process::uids::Uids;
 
-/// Where the host's user ids of desktops begin.
-const FIRST_UID: u32 = 64_000;
-/// Above it the ids would meet that of `nobody`.
-const NUMBERS: u16 = 750;
+/// Desktops of one engine, where user ids do not bound them.
+const DESKTOPS: u16 = 1000;
 /// Programs that each desktop needs, and the Debian packages that bring them.
 const NEEDED: [(&str, &str); 5] = [
     ("/usr/bin/bwrap", "bubblewrap"),
@@ -39,28 +38,39 @@ const NEEDED: [(&str, &str); 5] = [
     ("/usr/libexec/at-spi-bus-launcher", "at-spi2-core"),
 ];
 
-/// The host's user id of a worker's programs when the engine runs as root; otherwise they run as the engine's user.
-/// The X server of that desktop has the next id.
-pub fn host_uid(number: u16) -> u32 {
-    FIRST_UID + 2 * u32::from(number)
-}
-
 /// Desktops in sandboxes of this machine.
 pub struct ProcessRuntime {
     groups: Option<Groups>,
+    /// Where the engine runs as root.
+    uids: Option<Arc<Uids>>,
     numbers: Arc<Mutex<BTreeSet<u16>>>,
 }
 
 impl ProcessRuntime {
-    /// Also sweeps the control groups that engines which are no more have left.
-    pub fn new() -> Self {
-        Self { groups: Groups::find(), numbers: Arc::default() }
+    /// Also sweeps what engines that are no more have left: control groups, and processes of the user ids that this
+    /// one takes.
+    pub fn open() -> Result<Self, DesktopError> {
+        let uids = if is_root() { Some(Arc::new(Uids::claim()?)) } else { None };
+        Ok(Self { groups: Groups::find(), uids, numbers: Arc::default() })
     }
-}
 
-impl Default for ProcessRuntime {
-    fn default() -> Self {
-        Self::new()
+    /// The host's user id of a desktop's programs, nobody else's on this machine. None where the engine is not root:
+    /// they run as its own user then.
+    pub fn user_of(&self, number: u16) -> Option<u32> {
+        self.uids.as_ref().map(|uids| uids.programs(number))
+    }
+
+    fn take(&self, number: u16) -> Result<Number, DesktopError> {
+        let most = self.uids.as_ref().map_or(DESKTOPS, |uids| uids.desktops());
+        if number >= most || !self.numbers.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
+            return Err(DesktopError::Number { number, most });
+        }
+        Ok(Number { taken: self.numbers.clone(), number, users: self.uids.clone() })
+    }
+
+    /// The host's user id for the company's services; none where the engine is not root.
+    pub fn user_of_services(&self) -> Option<u32> {
+        self.uids.as_ref().map(|uids| uids.services())
     }
 }
 
@@ -70,7 +80,7 @@ impl Runtime for ProcessRuntime {
     }
 
     fn promises(&self) -> Vec<LimitView> {
-        let own_user = is_root();
+        let own_user = self.uids.is_some();
         let limited = |controller| self.groups.as_ref().is_some_and(|groups| groups.limits(controller));
         let view = |what: &str, enforced, how: &str| LimitView { what: what.into(), enforced, how: how.into() };
         vec![
@@ -91,6 +101,9 @@ impl Runtime for ProcessRuntime {
             match (limited("pids"), own_user) {
                 (true, _) => view("Processes", true, "control group"),
                 (false, true) => view("Processes", true, "limit of the worker's user id"),
+                (false, false) if sandbox::counts_processes() => {
+                    view("Processes", true, "limit of the desktop's user namespace")
+                }
                 (false, false) => view("Processes", true, "counted four times a second; the desktop is ended above its limit"),
             },
             match limited("cpu") {
@@ -112,14 +125,14 @@ impl Runtime for ProcessRuntime {
             }
         }
         inner_program()?;
-        try_namespaces()
+        namespaces::try_one(self.uids.as_ref().map(|uids| uids.probe()))
     }
 
     fn start(&self, spec: DesktopSpec) -> Result<(Box<dyn Desktop>, Hand), DesktopError> {
         if !(64..=8192).contains(&spec.size.width) || !(64..=8192).contains(&spec.size.height) {
             return Err(DesktopError::BadSize { width: spec.size.width, height: spec.size.height });
         }
-        let number = Number::take(&self.numbers, spec.number)?;
+        let number = self.take(spec.number)?;
         match start::start(spec, self.groups.as_ref(), number) {
             Ok((desktop, hand)) => Ok((Box::new(desktop), hand)),
             // Only after a failure: what is missing is told better than by what it broke.
@@ -132,58 +145,23 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A desktop's number, given back when it has ended.
+/// A desktop's number, given back when it has ended; until then its user ids are held too.
 pub(crate) struct Number {
     taken: Arc<Mutex<BTreeSet<u16>>>,
     number: u16,
+    users: Option<Arc<Uids>>,
 }
 
 impl Number {
-    fn take(taken: &Arc<Mutex<BTreeSet<u16>>>, number: u16) -> Result<Self, DesktopError> {
-        if number >= NUMBERS || !taken.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
-            return Err(DesktopError::Number(number));
-        }
-        Ok(Self { taken: taken.clone(), number })
+    /// The host's user for the programs and that for the X server.
+    pub fn uids(&self) -> Option<(u32, u32)> {
+        self.users.as_ref().map(|users| (users.programs(self.number), users.display(self.number)))
     }
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
-    }
-}
-
-/// The smallest sandbox there is.
-fn try_namespaces() -> Result<(), DesktopError> {
-    let mut plan = Plan::new(NEEDED[0].0.into(), is_root().then(|| host_uid(NUMBERS)))?;
-    plan.arg(&[
-        "--unshare-user",
-        "--unshare-pid",
-        "--unshare-net",
-        "--die-with-parent",
-        "--ro-bind",
-        "/",
-        "/",
-        "--",
-        "/usr/bin/true",
-    ]);
-    let (mut child, log) = plan.spawn()?;
-    let end = Instant::now() + Duration::from_secs(5);
-    loop {
-        let status = child.try_wait().map_err(DesktopError::io("waiting for bubblewrap"))?;
-        match status {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => {
-                let said = log.lines(3).join("; ");
-                return Err(DesktopError::NoUserNamespaces { detail: format!("bubblewrap: {status}: {said}") });
-            }
-            None if Instant::now() > end => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(DesktopError::NoUserNamespaces { detail: "bubblewrap did not end within 5 s".into() });
-            }
-            None => std::thread::sleep(Duration::from_millis(5)),
-        }
     }
 }
 

@@ -46,13 +46,27 @@ fn sysconf(name: i32) -> u64 {
     u64::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0).max(1)
 }
 
+/// Every process of the host.
+pub(crate) fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The user ids of a living process: real, effective, saved, and for files.
+pub(crate) fn uids(pid: u32) -> Option<Vec<u32>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    if field("State:")?.trim_start().starts_with(['Z', 'X']) {
+        return None;
+    }
+    Some(field("Uid:")?.split_whitespace().filter_map(|uid| uid.parse().ok()).collect())
+}
+
 /// All descendants of a process, itself first.
 pub(crate) fn descendants(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok())
-            && let Some(stat) = stat(pid)
-        {
+    for pid in all() {
+        if let Some(stat) = stat(pid) {
             children.entry(stat.parent).or_default().push(pid);
         }
     }

@@ -59,6 +59,10 @@ const GTK: &str = "[Settings]\ngtk-cursor-blink=false\ngtk-enable-animations=fal
                    gtk-recent-files-enabled=false\n";
 const OPENBOX: &str = include_str!("openbox.xml");
 
+/// Once all is in its place. The folders between the mounts lie in memory: what is written there would be bounded by
+/// nothing, and counted as nobody's.
+const CLOSED: [&str; 4] = ["--remount-ro", "/dev", "--remount-ro", "/"];
+
 /// What both sandboxes are made of.
 pub(crate) struct Parts {
     pub bwrap: PathBuf,
@@ -92,7 +96,7 @@ pub(crate) fn programs(parts: &Parts, spec: &DesktopSpec, inner: &Path, machine_
         "--dir",
         "/run/mezzanine",
     ]);
-    plan.arg(&["--dir", "/var/tmp", "--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]);
+    plan.arg(&["--symlink", "/tmp", "/var/tmp", "--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]);
     plan.arg(&["--symlink", "/run", "/var/run"]);
     let home = plan.reach(&spec.home)?;
     plan.arg(&["--bind", &home, "/home/worker"]);
@@ -123,6 +127,7 @@ pub(crate) fn programs(parts: &Parts, spec: &DesktopSpec, inner: &Path, machine_
         let fd = plan.content(content)?;
         plan.arg(&["--ro-bind-data", &fd, path]);
     }
+    plan.arg(&CLOSED);
     plan.arg(&["--chdir", "/home/worker"]);
     Ok(plan)
 }
@@ -134,7 +139,7 @@ pub(crate) fn x_server(parts: &Parts, size: Size, ready: std::os::fd::OwnedFd) -
     if plan.uid.is_some() {
         plan.rlimits.push((libc::RLIMIT_NPROC, 64));
     }
-    plan.arg(&["--size", "33554432", "--tmpfs", "/tmp", "--dir", "/var/lib/xkb"]);
+    plan.arg(&["--size", "33554432", "--tmpfs", "/tmp", "--size", "4194304", "--tmpfs", "/var/lib/xkb"]);
     let x11 = plan.reach(&parts.x11)?;
     plan.arg(&["--bind", &x11, "/tmp/.X11-unix"]);
     for path in ["/etc/fonts", "/etc/X11", "/etc/alternatives", "/etc/ld.so.cache"] {
@@ -144,6 +149,7 @@ pub(crate) fn x_server(parts: &Parts, size: Size, ready: std::os::fd::OwnedFd) -
         let fd = plan.content(content)?;
         plan.arg(&["--ro-bind-data", &fd, path]);
     }
+    plan.arg(&CLOSED);
     let ready = plan.inherit(ready);
     let screen = format!("{}x{}x24", size.width, size.height);
     let display = format!(":{DISPLAY_NUMBER}");
@@ -181,6 +187,13 @@ fn base(parts: &Parts, uid: Option<u32>) -> Result<Plan, DesktopError> {
     let filter = plan.content(&seccomp::program()?)?;
     plan.arg(&["--seccomp", &filter]);
     Ok(plan)
+}
+
+/// Whether the kernel counts processes for each user namespace by itself (5.14), and not for the user as a whole.
+pub(crate) fn counts_processes() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut parts = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (parts.next(), parts.next()) >= (Some(5), Some(14))
 }
 
 fn rlimits(limits: &Limits, own_uid: bool) -> Vec<(u32, u64)> {

@@ -25,7 +25,7 @@ use crate::process::group::Programs;
 use crate::process::link::Link;
 use crate::process::sandbox::{self, Parts};
 use crate::process::spawn::Log;
-use crate::process::{NEEDED, Number, host_uid, inner_program, is_root, procs, watch};
+use crate::process::{NEEDED, Number, inner_program, procs, watch};
 use crate::screen::{DisplayAddress, wait_for};
 use crate::wire::{Ask, DISPLAY_NUMBER};
 
@@ -57,7 +57,7 @@ pub(crate) fn start(
     number: Number,
 ) -> Result<(ProcessDesktop, Hand), DesktopError> {
     let inner = inner_program()?;
-    let uids = is_root().then(|| (host_uid(spec.number), host_uid(spec.number) + 1));
+    let uids = number.uids();
     make_home(&spec.home, uids.map(|uids| uids.0)).map_err(DesktopError::io(format!("making the home {:?}", spec.home)))?;
     let folder = spec.run_dir.join(format!("{}-{}", spec.worker, spec.number));
     let x11 = folder.join("x11");
@@ -129,6 +129,9 @@ fn start_programs(
     }
     let link = plan.inherit(inside.into());
     plan.arg(&["--", "/run/mezzanine/desktop", "--link", &link]);
+    if parts.uids.is_none() && sandbox::counts_processes() {
+        plan.arg(&["--processes", &spec.limits.processes.to_string()]);
+    }
     let (child, log) = plan.spawn()?;
     Ok((Guarded(Some(child)), log, host))
 }

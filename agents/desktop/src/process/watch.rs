@@ -71,7 +71,9 @@ fn trouble(running: &Running, with_disk: bool) -> Option<String> {
         return Some(format!("it had {} processes and may have {}", pids.len(), limits.processes));
     }
     if with_disk {
-        let disk = disk_used(&running.home_path, MOST_ENTRIES);
+        let Some(disk) = disk_used(&running.home_path, MOST_ENTRIES) else {
+            return Some(format!("its home held more than {MOST_ENTRIES} files"));
+        };
         if disk > u64::from(limits.disk_mib) << 20 {
             return Some(format!("its home held {} MiB and may hold {}", disk >> 20, limits.disk_mib));
         }

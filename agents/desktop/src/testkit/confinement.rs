@@ -46,7 +46,7 @@ pub(super) fn nothing_of_others(floor: &Floor<'_>) -> Result<(), Failed> {
          def connects(path):\n s = socket.socket(socket.AF_UNIX)\n try:\n  s.connect(path)\n  return True\n except OSError:\n  return False\n\
          result['abstract'] = [n for n in range(100) if connects(b'\\0/tmp/.X11-unix/X%d' % n)]\n\
          def writes(path):\n try:\n  open(path, 'a').close()\n  return True\n except OSError:\n  return False\n\
-         result['writable'] = [p for p in ['/usr/bin/x', '/etc/passwd', '/run/mezzanine/desktop', '/tmp/.X11-unix/X9', '/proc/sysrq-trigger', '/proc/sys/kernel/hostname'] if writes(p)]\n\
+         result['writable'] = [p for p in ['/usr/bin/x', '/etc/passwd', '/run/mezzanine/desktop', '/tmp/.X11-unix/X9', '/proc/sysrq-trigger', '/proc/sys/kernel/hostname', '/etc/new', '/new', '/dev/new', '/var/new', '/home/new'] if writes(p)]\n\
          status = open('/proc/self/status').read()\n\
          result['capabilities'] = int(status.split('CapEff:')[1].split()[0], 16)\n\
          result['devices'] = [d for d in os.listdir('/dev') if d in ('kvm', 'mem', 'sda', 'vda', 'vsock', 'fuse')]",

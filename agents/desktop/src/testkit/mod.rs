@@ -14,6 +14,8 @@ use mz_protocol::{Size, WorkerId};
 use crate::api::{Desktop, DesktopSpec, Limits, Program, Runtime};
 use crate::hand::Hand;
 
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Why a check failed, in words.
 pub type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -42,9 +44,9 @@ pub const CHECKS: &[Check] = &[
     Check { name: "a flood of drawing does not hold up the host", run: limits::drawing },
 ];
 
-/// Runs all checks; each starts desktops of its own under `folder`, with numbers from `first_number` on.
-pub fn conformance(runtime: &dyn Runtime, folder: &Path, first_number: u16) -> Vec<(&'static str, Result<(), Failed>)> {
-    let floor = Floor::new(runtime, folder, first_number);
+/// Runs all checks; each starts desktops of its own under `folder`.
+pub fn conformance(runtime: &dyn Runtime, folder: &Path) -> Vec<(&'static str, Result<(), Failed>)> {
+    let floor = Floor::new(runtime, folder);
     CHECKS.iter().map(|check| (check.name, (check.run)(&floor))).collect()
 }
 
@@ -64,11 +66,16 @@ pub struct Started {
 }
 
 impl<'a> Floor<'a> {
-    pub fn new(runtime: &'a dyn Runtime, folder: &Path, first_number: u16) -> Self {
-        Self { runtime, folder: folder.to_owned(), next: AtomicU16::new(first_number) }
+    pub fn new(runtime: &'a dyn Runtime, folder: &Path) -> Self {
+        Self { runtime, folder: folder.to_owned(), next: AtomicU16::new(0) }
     }
 
     pub fn start(&self, limits: Limits) -> Result<Started, Failed> {
+        self.start_with(limits, None)
+    }
+
+    /// With a broker's socket as its way out.
+    pub fn start_with(&self, limits: Limits, proxy: Option<PathBuf>) -> Result<Started, Failed> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let home = self.folder.join(format!("home-{number}"));
         let run_dir = self.folder.join(format!("run-{number}"));
@@ -89,7 +96,7 @@ impl<'a> Floor<'a> {
                 program("missing", &["mezzanine-no-such-program"]),
             ],
             limits,
-            proxy: None,
+            proxy,
             env: Vec::new(),
         };
         let (desktop, hand) = self.runtime.start(spec)?;
@@ -105,11 +112,17 @@ impl Started {
 
     /// Runs a Python script inside that fills the dictionary `result`, and gives that as JSON.
     pub fn probe(&self, text: &str) -> Result<serde_json::Value, Failed> {
+        self.probe_within(text, PATIENCE)
+    }
+
+    pub fn probe_within(&self, text: &str, patience: Duration) -> Result<serde_json::Value, Failed> {
+        static COUNT: AtomicU16 = AtomicU16::new(0);
+        let answer = format!("probe-{}.json", COUNT.fetch_add(1, Ordering::Relaxed));
         let frame = "import json, os, traceback\nresult = {}\ntry:\n BODY\nexcept BaseException:\n \
                      result['broken'] = traceback.format_exc()\nopen('/home/worker/probe.part', 'w').write(json.dumps(result))\n\
-                     os.rename('/home/worker/probe.part', '/home/worker/probe.json')\n";
-        self.script(&frame.replace("BODY", &text.trim().replace('\n', "\n ")))?;
-        let found = until("the probe's answer", || self.desktop.get_file("probe.json").ok());
+                     os.rename('/home/worker/probe.part', '/home/worker/ANSWER')\n";
+        self.script(&frame.replace("ANSWER", &answer).replace("BODY", &text.trim().replace('\n', "\n ")))?;
+        let found = until_within(patience, "the probe's answer", || self.desktop.get_file(&answer).ok());
         let found = found.map_err(|error| format!("{error}; the desktop said {:?}", self.desktop.log()))?;
         let result: serde_json::Value = serde_json::from_slice(&found)?;
         match result.get("broken") {
@@ -120,14 +133,18 @@ impl Started {
 }
 
 /// What `look` finds, as soon as it finds something.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, Failed> {
-    let end = Instant::now() + Duration::from_secs(20);
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> Result<T, Failed> {
+    until_within(PATIENCE, what, look)
+}
+
+fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, Failed> {
+    let end = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
             return Ok(found);
         }
         if Instant::now() > end {
-            return Err(format!("{what}: not within 20 s").into());
+            return Err(format!("{what}: not within {} s", patience.as_secs()).into());
         }
         std::thread::sleep(Duration::from_millis(10));
     }

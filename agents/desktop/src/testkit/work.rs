@@ -108,6 +108,33 @@ pub(super) fn files_stay_home(floor: &Floor<'_>) -> Result<(), Failed> {
     for rel in ["link", "door/etc/passwd", "inner/box/a.bin", "../x", "/etc/passwd", "pipe", "in"] {
         ensure(desktop.get_file(rel).is_err(), || format!("{rel} was read"))?;
     }
+    let result = started.probe(
+        "open('/home/worker/huge', 'w').truncate(300 << 20)\nopen('/home/worker/own', 'w').write('own')\n\
+         os.link('/home/worker/own', '/home/worker/again')\n\
+         def links(path, name):\n try:\n  os.link(path, '/home/worker/' + name)\n  return True\n except OSError:\n  return False\n\
+         result['linked'] = [p for p in ['/etc/passwd', '/usr/bin/python3', '/run/mezzanine/desktop'] if links(p, 'stolen')]",
+    )?;
+    ensure(result["linked"] == serde_json::json!([]), || format!("a file of the system was linked into the home: {result}"))?;
+    ensure(desktop.get_file("huge").is_err(), || "a file of 300 MiB was read".into())?;
+    ensure(desktop.get_file("again")? == b"own", || "a second name of an own file is not read".into())?;
+    // A folder that is now one, now a link to the system.
+    started.script(
+        "import ctypes, os\nos.makedirs('/home/worker/flip/etc')\nopen('/home/worker/flip/etc/hostname', 'w').write('own')\n\
+         os.symlink('/', '/home/worker/out')\nlibc = ctypes.CDLL(None)\n\
+         while True:\n assert libc.renameat2(-100, b'/home/worker/flip', -100, b'/home/worker/out', 2) == 0",
+    )?;
+    let (mut own, mut refused) = (0, 0);
+    until("both faces of the folder", || {
+        match desktop.get_file("flip/etc/hostname") {
+            Ok(bytes) if bytes == b"own" => own += 1,
+            Ok(_) => return Some(Err("the host's file was read")),
+            Err(_) => refused += 1,
+        }
+        // It may be written into its own folder only.
+        let _ = desktop.put_file("flip/tmp/mezzanine-escape", b"x");
+        (own > 50 && refused > 50).then_some(Ok(()))
+    })??;
+    ensure(!std::path::Path::new("/tmp/mezzanine-escape").exists(), || "a file of the host was written".into())?;
     for rel in ["door/tmp/mezzanine-escape", "../mezzanine-escape", "inner/new"] {
         ensure(desktop.put_file(rel, b"x").is_err(), || format!("{rel} was written"))?;
     }

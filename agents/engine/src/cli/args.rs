@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 #[derive(Parser, Debug)]
 #[command(name = "mezzanine", version, about = "Supervises a company whose workers are all AI")]
@@ -8,6 +10,15 @@ pub struct Args {
     /// Where the engine listens; otherwise $MEZZANINE_SOCKET or the usual place of this user.
     #[arg(long, global = true)]
     pub socket: Option<PathBuf>,
+    /// An engine elsewhere, as https://host:port; needs a token and a fingerprint.
+    #[arg(long, global = true, conflicts_with = "socket")]
+    pub engine: Option<String>,
+    /// Your token for the engine elsewhere; a file that only you can read.
+    #[arg(long, global = true)]
+    pub token_file: Option<PathBuf>,
+    /// The fingerprint of its certificate, as `up --listen` prints it.
+    #[arg(long, global = true)]
+    pub fingerprint: Option<String>,
     /// Answers as JSON, for programs.
     #[arg(long, global = true)]
     pub json: bool,
@@ -18,13 +29,13 @@ pub struct Args {
 #[derive(Subcommand, Debug)]
 pub enum Cmd {
     /// Starts the engine with a company and works until it is told to end.
-    Up(CompanyArgs),
+    Up(UpArgs),
     /// Ends the engine; the workers' desktops end with it.
     Down,
     /// Opens the console.
     Console,
     /// Starts the engine, opens the console, and ends the engine when the window closes.
-    Open(CompanyArgs),
+    Open(OpenArgs),
     /// One line on the company, its workers and what waits.
     Status,
     /// Who works on what.
@@ -75,6 +86,8 @@ pub enum Cmd {
     Audit(AuditCmd),
     #[command(subcommand)]
     Secret(SecretCmd),
+    #[command(subcommand)]
+    Token(TokenCmd),
     /// Runs the company's day and ends when no work is left.
     Day(DayArgs),
     /// Measures this machine; prints p50, p95 and p99.
@@ -94,6 +107,25 @@ pub struct CompanyArgs {
     /// Where the company's state is kept; otherwise $MEZZANINE_HOME or the usual place of this user.
     #[arg(long)]
     pub home: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct OpenArgs {
+    #[command(flatten)]
+    pub company: CompanyArgs,
+    /// Begins a new day if every order of the last one is closed: the company's orders come up again under new
+    /// numbers, and homes and services start afresh. What was in them is kept until the next new day.
+    #[arg(long)]
+    pub new_day: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub opening: OpenArgs,
+    /// Also serves the API here over TLS, for people who have a token, such as 127.0.0.1:7443.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -134,8 +166,14 @@ pub struct ReportArgs {
     #[arg(long)]
     pub department: Option<String>,
     /// Days back from now.
-    #[arg(long, default_value_t = 14)]
+    #[arg(long, default_value_t = 14, conflicts_with_all = ["from", "to"])]
     pub days: u32,
+    /// The first day, such as 2026-09-01; otherwise the first one there is.
+    #[arg(long)]
+    pub from: Option<Date>,
+    /// The last day; otherwise today.
+    #[arg(long)]
+    pub to: Option<Date>,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,19 +189,74 @@ pub enum Format {
 pub enum AuditCmd {
     /// Checks that nothing in the ledger was edited, deleted, reordered or cut off.
     Verify {
-        /// The ledger's folder; otherwise that of this user's company.
+        #[command(flatten)]
+        ledger: LedgerArgs,
+        /// A checkpoint that was kept elsewhere, or a folder of them.
         #[arg(long)]
-        ledger: Option<PathBuf>,
-        /// Checkpoints that were kept elsewhere.
-        #[arg(long)]
-        checkpoints: Option<PathBuf>,
+        against: Option<PathBuf>,
     },
+    /// Gives out the newest signed checkpoint, to be kept where nobody on this machine can change it.
+    Checkpoint {
+        #[command(flatten)]
+        ledger: LedgerArgs,
+        /// Writes it here instead of printing it.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct LedgerArgs {
+    /// The ledger's folder; otherwise the company's.
+    #[arg(long, conflicts_with_all = ["company", "home"])]
+    pub ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub company: CompanyArgs,
 }
 
 #[derive(Subcommand, Debug)]
 pub enum SecretCmd {
-    /// Keeps a secret, read from standard input.
-    Set { name: String },
+    /// Keeps a secret of the company, read from standard input.
+    Set {
+        name: String,
+        #[command(flatten)]
+        company: CompanyArgs,
+    },
+    /// The secrets that the company's workers may use, and which of them are kept.
+    List {
+        #[command(flatten)]
+        company: CompanyArgs,
+    },
+    /// Forgets a secret.
+    Remove {
+        name: String,
+        #[command(flatten)]
+        company: CompanyArgs,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum TokenCmd {
+    /// Lets a person in over TCP under this name. The token is printed once and kept nowhere.
+    New(TokenArgs),
+    /// Who has a token, and since when.
+    List(HomeArgs),
+    /// Withdraws a person's token; what is connected with it ends within seconds.
+    Revoke(TokenArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub struct TokenArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub home: HomeArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct HomeArgs {
+    /// Where the company's state is kept; otherwise $MEZZANINE_HOME or the usual place of this user.
+    #[arg(long)]
+    pub home: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -176,9 +269,10 @@ pub struct DayArgs {
     /// Rules by which approvals are decided.
     #[arg(long)]
     pub decide: Option<PathBuf>,
-    /// Where summary, reports and ledger are put.
+    /// Where summary, reports and ledger are put, and the state too, unless --home says where; otherwise $MEZZANINE_OUT
+    /// or a folder of its own in the usual place of this user.
     #[arg(long)]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Takes pictures of the console on the way.
     #[arg(long)]
     pub pictures: bool,

@@ -13,13 +13,7 @@ use clap::Parser;
 /// Parses the command line, runs it, and says what went wrong in one sentence.
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("MEZZANINE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    crate::logging::start();
     match run::run(args) {
         Ok(code) => code,
         Err(error) => {

@@ -7,6 +7,12 @@ pub fn plain(text: &str) -> String {
     mz_gate::visible(text)
 }
 
+/// In this machine's time zone.
+pub fn instant(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| "—".to_owned(), |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 pub fn status(snapshot: &Snapshot) {
     let Some(company) = &snapshot.company else {
         println!("No company is open.");

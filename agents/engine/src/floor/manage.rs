@@ -41,6 +41,11 @@ impl Floor {
         Ok((lease.id, lease.until))
     }
 
+    /// How many inputs persons have put into this desktop.
+    pub fn driven(&self, worker: &WorkerId) -> u64 {
+        self.lock().driven.get(worker).copied().unwrap_or_default()
+    }
+
     pub fn hand_back(&self, lease: &LeaseId, person: &PersonId, note: Option<String>) -> Result<(), Problem> {
         let mut state = self.lock();
         let step = state.gate.hand_back(clock::now(), lease, person, note);
@@ -51,7 +56,9 @@ impl Floor {
     pub fn drive(&self, lease: &LeaseId, person: &PersonId) -> Result<Permit, Problem> {
         let mut state = self.lock();
         let step = state.gate.drive(clock::now(), lease, person);
-        self.settle(&mut state, Actor::Person(person.clone()), step).map_err(problem)?.map_err(refused)
+        let permit = self.settle(&mut state, Actor::Person(person.clone()), step).map_err(problem)?.map_err(refused)?;
+        *state.driven.entry(permit.worker().clone()).or_default() += 1;
+        Ok(permit)
     }
 
     /// For letting go of what a person or a cut action held down.
@@ -64,12 +71,14 @@ impl Floor {
     }
 
     pub fn stop(&self, scope: StopScope, person: &PersonId) -> Result<(), Problem> {
-        // The switches go first: they wait for no lock and no disk. The gate then reaches the same workers and more.
-        match &scope {
-            StopScope::Company => self.switch.press_all(),
-            StopScope::Worker(worker) => self.switch.press(worker),
-            StopScope::Department(_) => {}
-        }
+        // The switches go first: they wait for no lock and no disk. They are held until the gate has them.
+        let _pressed = match &scope {
+            StopScope::Company => vec![self.switch.press_all()],
+            StopScope::Worker(worker) => vec![self.switch.press(worker)],
+            StopScope::Department(department) => {
+                self.departments.get(department).into_iter().flatten().map(|worker| self.switch.press(worker)).collect()
+            }
+        };
         let mut state = self.lock();
         let step = state.gate.stop(clock::now(), scope);
         self.settle(&mut state, Actor::Person(person.clone()), step).map_err(problem)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mz_protocol::{Actor, EventBody, OrderState, OrderView, WorkOrder, WorkOrderId, WorkerId};
+use mz_protocol::{Actor, EventBody, OrderState, OrderView, ServiceId, WorkOrder, WorkOrderId, WorkerId};
 
 use super::{Floor, FloorError, State};
 use crate::desk::Seat;
@@ -31,6 +31,13 @@ impl Floor {
         None
     }
 
+    /// Whether all of these services answer.
+    pub fn are_running(&self, services: &[ServiceId]) -> bool {
+        let state = self.lock();
+        let known = state.views.snapshot.company.iter().flat_map(|company| &company.services);
+        known.filter(|view| services.contains(&view.id)).all(|view| view.running)
+    }
+
     /// Nobody is at this order any more.
     pub fn leave_order(&self, id: &WorkOrderId) {
         self.lock().live.remove(id);
@@ -49,6 +56,7 @@ impl Floor {
         self.lock().views.order(id).map(|view| view.state)
     }
 
+    /// What a person has ended meanwhile stays ended.
     pub fn move_order(
         &self,
         id: &WorkOrderId,
@@ -56,9 +64,16 @@ impl Floor {
         worker: Option<&WorkerId>,
         reason: Option<String>,
     ) -> Result<(), FloorError> {
-        self.move_order_by(Actor::Engine, id, to, worker, reason)
+        let mut state = self.lock();
+        let from = state.views.order(id).ok_or_else(|| FloorError::NoOrder(id.clone()))?.state;
+        if from.is_final() {
+            return Ok(());
+        }
+        let moved = EventBody::OrderMoved { order: id.clone(), worker: worker.cloned(), from, to, reason };
+        self.write(&mut state, Actor::Engine, vec![moved])
     }
 
+    /// A person may move an order from any state to any other.
     pub fn move_order_by(
         &self,
         by: Actor,
@@ -73,10 +88,13 @@ impl Floor {
         self.write(&mut state, by, vec![moved])
     }
 
-    /// The worker cannot go on by itself.
+    /// The worker cannot go on by itself. Of an order that a person has ended meanwhile nobody is asked.
     pub fn ask_for_help(&self, worker: &WorkerId, id: &WorkOrderId, why: &str) -> Result<(), FloorError> {
         let mut state = self.lock();
         let from = state.views.order(id).ok_or_else(|| FloorError::NoOrder(id.clone()))?.state;
+        if from.is_final() {
+            return Ok(());
+        }
         let asked = EventBody::HelpAsked { worker: worker.clone(), order: id.clone(), reason: why.to_owned() };
         let moved = EventBody::OrderMoved {
             order: id.clone(),

@@ -4,22 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mz_company::{CheckPlaces, Listen, ServicePlace, run_check};
-use mz_desktop::broker::{Broker, BrokerSpec, HostRule, Upstream};
-use mz_desktop::{Desktop, DesktopSpec, FrameFeed, Limits, Program, Runtime, host_uid};
+use mz_desktop::broker::{Broker, BrokerSpec, HostRule, HostRuleError, Upstream};
+use mz_desktop::{Desktop, DesktopSpec, FrameFeed, Limits, Program, Runtime};
 use mz_protocol::{
-    Action, Actor, ErrorCode, EventBody, LeaseId, Millis, OutcomeReport, PersonId, Problem, Size, WorkOrder, WorkerId,
+    Action, ErrorCode, EventBody, LeaseId, Millis, OutcomeReport, PersonId, Problem, ServiceId, Size, WorkOrder, WorkerId,
 };
 
-use super::{House, HouseError, Station, lock};
+use super::{House, HouseError, Station, lock, requests};
 use crate::commands::internal;
 use crate::desk::Seat;
 use crate::dispatch::Dispatcher;
 use crate::recorder;
 
-/// Network requests that wait to be written down; more than these in one moment are only counted by the broker.
-const REQUESTS: usize = 1024;
-/// Cents of a currency that an hour of one core costs.
-const CORE_HOUR_CENTS: f64 = 5.0;
 /// The longest file that a work order may bring along.
 const LARGEST_FILE: u64 = 64 << 20;
 
@@ -125,7 +121,7 @@ impl House {
 
     /// Cost of processor time, in millionths of the company's currency.
     pub fn machine_cost(&self, cpu: Duration) -> u64 {
-        (cpu.as_secs_f64() / 3600.0 * CORE_HOUR_CENTS * 10_000.0) as u64
+        (cpu.as_secs_f64() / 3600.0 * self.company.core_hour_cents * 10_000.0) as u64
     }
 
     /// Puts a work order's files into the home.
@@ -141,7 +137,6 @@ impl House {
     pub fn check(&self, order: &WorkOrder, worker: &WorkerId) -> OutcomeReport {
         let Some(check) = self.company.outcome_check(&order.procedure, &order.check) else { return OutcomeReport::default() };
         let number = self.company.workers.iter().position(|other| other.id == *worker).unwrap_or(0) as u16;
-        let uid = host_uid(number);
         let service = |service: &mz_company::ServiceSpec| {
             let place = ServicePlace { data: self.paths.services().join(service.id.as_str()), env: service.env.clone() };
             (service.id.clone(), place)
@@ -151,7 +146,7 @@ impl House {
             company: self.company.dir().to_owned(),
             state: self.paths.state.clone(),
             services: self.company.services.iter().map(service).collect(),
-            uid: rustix::process::geteuid().is_root().then_some((uid, uid)),
+            uid: self.runtime.user_of(number).map(|uid| (uid, uid)),
         };
         run_check(check, &order.inputs, &places)
     }
@@ -167,13 +162,18 @@ impl House {
         Ok(())
     }
 
+    /// The services that a worker's role may reach.
+    pub fn services_of(&self, worker: &WorkerId) -> Vec<ServiceId> {
+        let rules = self.company.worker(worker).and_then(|worker| host_rules(worker).ok()).unwrap_or_default();
+        let reached = |service: &&mz_company::ServiceSpec| {
+            service.hosts.iter().any(|host| rules.iter().any(|rule| rule.names(&host.to_lowercase())))
+        };
+        self.company.services.iter().filter(reached).map(|service| service.id.clone()).collect()
+    }
+
     fn start_broker(&self, worker: &mz_company::Worker, number: u16) -> Result<Broker, HouseError> {
         let failed = |why: String| HouseError::Broker { worker: worker.id.clone(), why };
-        let allow = worker
-            .hosts
-            .iter()
-            .map(|host| host.parse::<HostRule>().map_err(|error| failed(error.to_string())))
-            .collect::<Result<Vec<_>, _>>()?;
+        let allow = host_rules(worker).map_err(|error| failed(error.to_string()))?;
         let mut services = std::collections::BTreeMap::new();
         for service in &self.company.services {
             let data = self.paths.services().join(service.id.as_str());
@@ -183,39 +183,16 @@ impl House {
                 }
             }
         }
-        let log = self.request_log(&worker.id).map_err(|error| failed(error.to_string()))?;
-        let owner_uid =
-            if rustix::process::geteuid().is_root() { host_uid(number) } else { rustix::process::getuid().as_raw() };
+        let log = requests::log(&self.floor, &worker.id).map_err(|error| failed(error.to_string()))?;
+        let owner_uid = self.runtime.user_of(number).unwrap_or_else(|| rustix::process::getuid().as_raw());
         let socket = self.paths.run.join(format!("net-{}", worker.id)).join("proxy.sock");
         Broker::start(&self.network, BrokerSpec { socket, owner_uid, allow, services, log })
             .map_err(|error| failed(error.to_string()))
     }
+}
 
-    /// Requests are told from network threads, which must not wait for the disk.
-    fn request_log(&self, worker: &WorkerId) -> std::io::Result<Box<dyn Fn(mz_desktop::broker::NetworkLog) + Send + Sync>> {
-        let (sender, receiver) = crossbeam_channel::bounded::<mz_desktop::broker::NetworkLog>(REQUESTS);
-        let (floor, worker) = (Arc::clone(&self.floor), worker.clone());
-        std::thread::Builder::new().name(format!("requests-{worker}")).spawn(move || {
-            while let Ok(first) = receiver.recv() {
-                let bodies = std::iter::once(first).chain(receiver.try_iter()).map(|log| EventBody::NetworkRequest {
-                    worker: worker.clone(),
-                    method: log.method,
-                    host: log.host,
-                    port: log.port,
-                    allowed: log.allowed,
-                    why: log.why,
-                });
-                if let Err(error) = floor.record(Actor::Worker(worker.clone()), bodies.collect()) {
-                    tracing::warn!(%worker, "requests were not written down: {error}");
-                }
-            }
-        })?;
-        Ok(Box::new(move |log| {
-            if sender.try_send(log).is_err() {
-                tracing::warn!("more requests at once than can be written down");
-            }
-        }))
-    }
+fn host_rules(worker: &mz_company::Worker) -> Result<Vec<HostRule>, HostRuleError> {
+    worker.hosts.iter().map(|host| host.parse()).collect()
 }
 
 fn upstream(service: &mz_company::ServiceSpec, data: &std::path::Path) -> Option<Upstream> {

@@ -1,21 +1,23 @@
 //! Opening: the state of the last engine is read, what it left half done is settled, and everyone goes to work.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use mz_company::{Company, Fault};
+use mz_client::Fingerprint;
+use mz_company::{Company, Fault, Listen};
 use mz_desktop::{ProcessRuntime, Runtime};
-use mz_gate::{Gate, GateConfig, Policy, open_store};
-use mz_ledger::{Ledger, Recording, RecordingLimits};
+use mz_gate::{Gate, GateConfig, Policy, PolicyFault};
+use mz_ledger::{Direction, Filter, Ledger, LedgerError, Recording, RecordingLimits};
 use mz_protocol::{
-    Actor, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceView, WorkOrderId, WorkerState,
+    Actor, CompanyId, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceId, ServiceView, WorkOrderId, WorkerState,
     WorkerView,
 };
 
-use super::House;
+use super::{Begin, House};
 use crate::clock;
 use crate::desk::Seat;
 use crate::floor::Floor;
@@ -24,31 +26,74 @@ use crate::services::ServiceSpec;
 use crate::staff::Employee;
 use crate::views::Views;
 
-/// The keyring of a session answers in this time or counts as absent.
-const KEYRING_DEADLINE: Duration = Duration::from_secs(2);
-/// With less room than this, workers stop while what is open can still be written down.
-const LEAST_FREE: u64 = 256 << 20;
 const STORAGE_LOOK: Duration = Duration::from_secs(2);
 /// Secrets that one service may bring, and the bytes of each.
 const MOST_SECRETS: usize = 16;
 const LONGEST_SECRET: u64 = 4096;
-/// Whom the company's services run as where the engine is root; workers have 64000 and up.
-const SERVICE_UID: u32 = 63_990;
 
-/// All that is wrong in a company's folder, a line each.
-pub fn faults(folder: &Path, faults: &[Fault]) -> String {
+/// Reads a company, or names all that is wrong in its folder.
+pub fn load(folder: &Path) -> anyhow::Result<Company> {
+    Company::load(folder).map_err(|found| anyhow::anyhow!("{}", faults(folder, &found)))
+}
+
+/// A line each.
+fn faults(folder: &Path, faults: &[Fault]) -> String {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
     format!("the company in {} cannot be opened:\n{}", folder.display(), lines.join("\n"))
 }
 
-pub fn house(company: Company, paths: Paths, network: tokio::runtime::Handle) -> anyhow::Result<Arc<House>> {
-    let found = company.check();
+/// All that does not fit together in a company, its rules included.
+pub fn company_faults(company: &Company) -> Vec<Fault> {
+    let mut found = company.check();
+    let rules = company.policy.as_deref().map(Policy::load);
+    if let Some(Err(error)) = rules {
+        let fault = |wrong: PolicyFault| Fault::new("policy.cedar", wrong.line, wrong.what, wrong.expected);
+        found.extend(error.faults.into_iter().map(fault));
+    }
+    found
+}
+
+/// A ledger tells the history of one company only.
+fn whose(paths: &Paths, company: &CompanyId) -> anyhow::Result<()> {
+    let last = Filter { kinds: vec!["company_loaded"], direction: Direction::NewestFirst, limit: 1, ..Filter::all() };
+    match Ledger::read_only(paths.ledger())?.events(&last)?.pop().map(|record| record.event.body) {
+        Some(EventBody::CompanyLoaded { company: other, .. }) if other != *company => bail!(
+            "the ledger in {} is that of the company {other}, and not of {company}: name another folder with --home, or move \
+             this one away",
+            paths.ledger().display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Workers reach services by name: none of these names may lead to the engine.
+fn is_at(service: &mz_company::ServiceSpec, remote_at: Option<(SocketAddr, Fingerprint)>) -> bool {
+    matches!((&service.listens, remote_at), (Some(Listen::Tcp(port)), Some((address, _))) if *port == address.port())
+}
+
+pub fn house(
+    company: Company,
+    paths: Paths,
+    begin: Begin,
+    network: tokio::runtime::Handle,
+    remote_at: Option<(SocketAddr, Fingerprint)>,
+) -> anyhow::Result<Arc<House>> {
+    let found = company_faults(&company);
     if !found.is_empty() {
         bail!("{}", faults(company.dir(), &found));
     }
-    let runtime = ProcessRuntime::new();
+    if let (Some((address, _)), Some(service)) = (remote_at, company.services.iter().find(|service| is_at(service, remote_at)))
+    {
+        bail!(
+            "the service {} of the company is to listen on port {}, where the engine does: choose another port with --listen",
+            service.id,
+            address.port()
+        );
+    }
+    let runtime = ProcessRuntime::open().context("desktops cannot be started on this machine")?;
     runtime.check().context("desktops cannot be started on this machine")?;
     let ledger = Ledger::open(paths.ledger())?;
+    whose(&paths, &company.id)?;
     let policy = match &company.policy {
         Some(text) => Policy::load(text).with_context(|| format!("policy.cedar in {}", company.dir().display()))?,
         None => Policy::builtin()?,
@@ -59,7 +104,7 @@ pub fn house(company: Company, paths: Paths, network: tokio::runtime::Handle) ->
     }
     let floor = Arc::new(Floor::open(ledger, gate, policy, views(&company, &runtime))?);
     let recording = Arc::new(Recording::open(paths.recording(), RecordingLimits::default())?);
-    let secrets = open_store(&company.id, &paths.state.join("secrets"), KEYRING_DEADLINE)?;
+    let secrets = super::secrets(&paths)?;
     tracing::info!("secrets are in {}: {}", secrets.store.place(), secrets.why);
     let house = Arc::new(House {
         floor,
@@ -72,8 +117,9 @@ pub fn house(company: Company, paths: Paths, network: tokio::runtime::Handle) ->
         shutdown: tokio::sync::Notify::new(),
         company,
         paths,
+        remote_at,
     });
-    house.begin()?;
+    house.begin(begin)?;
     Ok(house)
 }
 
@@ -87,23 +133,15 @@ pub fn employ(house: &Arc<House>) -> anyhow::Result<Vec<JoinHandle<()>>> {
     house.company.workers.iter().enumerate().map(hire).collect::<Result<_, _>>().context("cannot start the workers' threads")
 }
 
-/// Stops work while there is still room to write down that it stopped.
+/// Looks after the room on the disk: work stops while there is still room to write down that it stopped.
 pub fn watch_storage(house: &Arc<House>) -> anyhow::Result<JoinHandle<()>> {
     let house = Arc::clone(house);
     let watch = move || {
-        let mut low = false;
+        let path = house.paths.state.display().to_string();
         while !house.floor.is_shutting_down() {
-            let free =
-                rustix::fs::statvfs(&house.paths.state).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-            if (free < LEAST_FREE) != low {
-                low = free < LEAST_FREE;
-                let path = house.paths.state.display().to_string();
-                house.floor.note(EventBody::StorageLow { path: path.clone(), free_bytes: free, stopped: low });
-                if low {
-                    house.floor.storage_is_full(&format!("the disk that holds {path} has only {} MiB left", free >> 20));
-                } else {
-                    house.floor.storage_has_room();
-                }
+            match rustix::fs::statvfs(&house.paths.state) {
+                Ok(stat) => house.floor.room(&path, stat.f_bavail.saturating_mul(stat.f_frsize)),
+                Err(error) => tracing::warn!("the room on the disk that holds {path} is not known: {error}"),
             }
             house.floor.pause(STORAGE_LOOK);
         }
@@ -119,10 +157,11 @@ pub fn service(house: &House, spec: &mz_company::ServiceSpec) -> ServiceSpec {
         data: house.paths.services().join(spec.id.as_str()),
         start: spec.start.clone(),
         ready: spec.ready.clone(),
+        listens: spec.listens.clone(),
         env: spec.env.clone(),
         packages: spec.packages.clone(),
         programs: spec.start.first().cloned().into_iter().filter(|program| !program.contains('/')).collect(),
-        uid: rustix::process::geteuid().is_root().then_some(SERVICE_UID),
+        uid: house.runtime.user_of_services(),
     }
 }
 
@@ -164,7 +203,7 @@ fn views(company: &Company, runtime: &ProcessRuntime) -> Views {
 impl House {
     /// Says in the ledger that this engine begins, adds what the company has that the ledger does not know yet, and
     /// settles the orders that the last engine left.
-    fn begin(&self) -> anyhow::Result<()> {
+    fn begin(&self, begin: Begin) -> anyhow::Result<()> {
         let floor = &self.floor;
         let before = floor.snapshot();
         let mut bodies = vec![
@@ -172,7 +211,7 @@ impl House {
             EventBody::CompanyLoaded {
                 company: self.company.id.clone(),
                 name: self.company.name.clone(),
-                digest: self.company_digest(),
+                digest: self.company_digest()?,
             },
         ];
         let now = clock::now();
@@ -181,18 +220,7 @@ impl House {
                 bodies.push(EventBody::ObjectiveAdded { objective: objective.objective(now) });
             }
         }
-        for order in self.company.work_orders(now) {
-            if before.orders.iter().all(|view| view.order.id != order.id) {
-                let moved = EventBody::OrderMoved {
-                    order: order.id.clone(),
-                    worker: None,
-                    from: OrderState::Backlog,
-                    to: OrderState::Todo,
-                    reason: None,
-                };
-                bodies.extend([EventBody::OrderAdded { order: Box::new(order) }, moved]);
-            }
-        }
+        bodies.extend(self.orders_of_today(&before, begin)?);
         floor.record(Actor::Engine, bodies)?;
         for view in before.orders.iter().filter(|view| is_open(view.state)) {
             let Some(owner) = &view.order.owner else { continue };
@@ -202,9 +230,15 @@ impl House {
         Ok(())
     }
 
-    fn company_digest(&self) -> Digest {
-        let text = std::fs::read(self.company.dir().join("COMPANY.md")).unwrap_or_default();
-        Digest(*blake3::hash(&text).as_bytes())
+    /// Over all of the company's files, as `mezzanine company export` hands them on.
+    fn company_digest(&self) -> anyhow::Result<Digest> {
+        let mut hasher = blake3::Hasher::new();
+        self.company.each_file(&mut |path, runs, bytes| {
+            let head = (path.len() as u64, bytes.len() as u64, runs);
+            hasher.update(&head.0.to_le_bytes()).update(&head.1.to_le_bytes()).update(&[u8::from(head.2)]);
+            hasher.update(path.as_bytes()).update(bytes);
+        })?;
+        Ok(Digest(*hasher.finalize().as_bytes()))
     }
 
     /// What an order becomes whose desktop or engine died. What had no outside effect is begun anew; what may have had
@@ -230,10 +264,11 @@ impl House {
     }
 
     /// How many actions with an outside effect were sent for this order since it was last begun.
-    fn outside_effects(&self, order: &WorkOrderId) -> Result<usize, crate::floor::FloorError> {
+    fn outside_effects(&self, order: &WorkOrderId) -> Result<usize, LedgerError> {
         let mut count = 0;
-        for record in self.floor.all_events()?.iter().filter(|record| record.event.body.order() == Some(order)) {
-            match &record.event.body {
+        let kinds = vec!["order_moved", "action_intended"];
+        for record in self.events(&Filter { order: Some(order.clone()), kinds, ..Filter::all() })? {
+            match record.event.body {
                 EventBody::OrderMoved { to: OrderState::InProgress, from: OrderState::Todo, .. } => count = 0,
                 EventBody::ActionIntended { .. } => count += 1,
                 _ => {}
@@ -249,15 +284,13 @@ fn is_open(state: OrderState) -> bool {
 
 /// Secrets that a service made for the company's workers, such as the password of its own log-in, go from
 /// `<data>/secrets/` into the keyring. A service's files are its own word: no link is followed, nothing long is read.
-pub fn take_in_secrets(house: &House) {
-    for service in &house.company.services {
-        let folder = house.paths.services().join(service.id.as_str()).join("secrets");
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten().take(MOST_SECRETS) {
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if let Err(error) = take_in_secret(house, &folder.join(&name), &name) {
-                tracing::warn!(service = %service.id, secret = name, "a secret was not taken in: {error:#}");
-            }
+pub fn take_in_secrets(house: &House, service: &ServiceId) {
+    let folder = house.paths.services().join(service.as_str()).join("secrets");
+    let Ok(entries) = std::fs::read_dir(&folder) else { return };
+    for entry in entries.flatten().take(MOST_SECRETS) {
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        if let Err(error) = take_in_secret(house, &folder.join(&name), &name) {
+            tracing::warn!(%service, secret = name, "a secret was not taken in: {error:#}");
         }
     }
 }

@@ -4,17 +4,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use mz_gate::{Secret, open_store};
-use mz_ledger::{Checkpoint, Ledger};
+use mz_gate::{OpenedStore, open_store};
+use mz_ledger::{Checkpoint, Direction, Filter, Ledger, LedgerError};
 use mz_protocol::{
-    ApprovalId, CompanyId, ErrorCode, EventBody, ExportFormat, Period, Problem, ReportScope, Response, SavedFile, Timestamp,
-    WorkerId,
+    ApprovalId, ErrorCode, EventBody, EventPage, EventRecord, EventSeq, ExportFormat, Period, Problem, ReportScope, Response,
+    SavedFile, Timestamp, WorkOrderId, WorkerId,
 };
 use mz_report::{Names, Report};
 
 use super::House;
 use crate::commands::{Answer, internal, picture, problem};
 use crate::paths::Paths;
+
+/// The keyring of a session answers in this time or counts as absent.
+const KEYRING_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What a look at the ledger found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,22 +56,57 @@ fn read_checkpoints(path: &Path) -> anyhow::Result<Vec<Checkpoint>> {
     Ok(kept)
 }
 
-/// Keeps a secret for the company whose state is in `paths`.
-pub fn keep_secret(paths: &Paths, name: &str, secret: &str) -> anyhow::Result<()> {
-    let company = CompanyId::new("mezzanine")?;
-    let opened = open_store(&company, &paths.state.join("secrets"), Duration::from_secs(2))?;
-    opened.store.put(name, &Secret::new(secret.to_owned()))?;
-    Ok(())
+/// The newest checkpoint that was signed; an engine at work signs one every few hundred events, and one at its end.
+pub fn newest_checkpoint(folder: &Path) -> anyhow::Result<Checkpoint> {
+    let newest = Ledger::read_only(folder)?.checkpoints()?.pop();
+    newest.with_context(|| format!("nothing was signed yet in {}: let the engine end once", folder.display()))
 }
 
+/// Where the company whose state is in `paths` keeps its secrets.
+pub fn secrets(paths: &Paths) -> anyhow::Result<OpenedStore> {
+    Ok(open_store(&paths.state.join("secrets"), KEYRING_DEADLINE)?)
+}
+
+/// The most events on a page.
+const LONGEST_PAGE: u32 = 1000;
+
 impl House {
+    /// Events that were acknowledged. Read beside the floor: nobody who works waits for it.
+    pub fn events(&self, filter: &Filter) -> Result<Vec<EventRecord>, LedgerError> {
+        Ledger::read_only(self.paths.ledger())?.events(filter)
+    }
+
+    /// A page, and whether there is more behind it.
+    pub fn page(
+        &self,
+        page: EventPage,
+        limit: u32,
+        worker: Option<WorkerId>,
+        order: Option<WorkOrderId>,
+    ) -> Result<(Vec<EventRecord>, bool), LedgerError> {
+        let limit = limit.min(LONGEST_PAGE);
+        let mut filter = Filter { worker, order, limit: limit + 1, ..Filter::all() };
+        match page {
+            EventPage::After(seq) => filter.after = seq,
+            EventPage::Before(seq) => (filter.before, filter.direction) = (Some(seq), Direction::NewestFirst),
+            EventPage::Newest => filter.direction = Direction::NewestFirst,
+        }
+        let mut events = self.events(&filter)?;
+        let more = events.len() > limit as usize;
+        events.truncate(limit as usize);
+        Ok((events, more))
+    }
+
+    pub fn newest_event(&self) -> Result<EventSeq, LedgerError> {
+        Ok(Ledger::read_only(self.paths.ledger())?.last()?.map_or(EventSeq(0), |record| record.seq))
+    }
+
     /// The frame that was asked about.
     pub fn approval_frame(&self, approval: &ApprovalId) -> Result<Answer, Problem> {
-        let events = self.floor.all_events().map_err(problem)?;
-        let asked = events.iter().rev().find_map(|record| match &record.event.body {
-            EventBody::ApprovalAsked { request, frame } if request.id == *approval => {
-                Some((request.proposal.worker.clone(), *frame, request.asked))
-            }
+        let filter = Filter { approval: Some(approval.clone()), direction: Direction::NewestFirst, limit: 1, ..Filter::all() };
+        let found = self.events(&filter).map_err(internal)?.pop();
+        let asked = found.and_then(|record| match record.event.body {
+            EventBody::ApprovalAsked { request, frame } => Some((request.proposal.worker, frame, request.asked)),
             _ => None,
         });
         let (worker, digest, asked) =
@@ -87,7 +125,11 @@ impl House {
     }
 
     pub fn report(&self, scope: &ReportScope, period: Period) -> anyhow::Result<Report> {
-        let events = self.floor.all_events()?;
+        // An order that ends in the period may have begun long before; of what came after it, it counts only whether
+        // there is anything.
+        let span = |from: i64, to: i64| Some(Period { from: Timestamp(from), to: Timestamp(to) });
+        let mut events = self.events(&Filter { period: span(i64::MIN, period.to.0), ..Filter::all() })?;
+        events.extend(self.events(&Filter { period: span(period.to.0, i64::MAX), limit: 1, ..Filter::all() })?);
         let names = Names::from_snapshot(&self.floor.snapshot());
         Ok(Report::build(&events, &names, scope, period, jiff::tz::TimeZone::system()))
     }

@@ -49,7 +49,7 @@ impl Gate {
         self.stops.iter()
     }
 
-    pub fn set_switches(&mut self) {
+    pub(super) fn set_switches(&mut self) {
         for (worker, department) in &self.workers {
             self.switch.set_stopped(worker, self.is_stopped(worker, department).is_some());
         }

@@ -15,7 +15,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Result<Self, PolicyError> {
-        let name = |text: &str| text.parse().map_err(|error| PolicyError::Syntax(format!("{error}")));
+        let name = |text: &str| text.parse().map_err(|error| PolicyError::whole(format!("{error}"), "a name of Cedar's"));
         Ok(Self { worker: name("Worker")?, application: name("Application")?, action: name("Action")? })
     }
 

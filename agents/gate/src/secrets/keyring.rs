@@ -1,12 +1,12 @@
 //! The Secret Service of the session. A locked keyring may wait for a person for ever, so it is spoken to on
 //! a thread of its own, and every question has a deadline.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use keyring::{Entry, Error};
-use mz_protocol::CompanyId;
 
 use super::{Secret, SecretError, SecretStore, check_name, check_size};
 
@@ -36,15 +36,15 @@ pub struct KeyringStore {
 
 impl KeyringStore {
     /// Asks once whether a keyring answers.
-    pub fn open(company: &CompanyId, deadline: Duration) -> Result<Self, SecretError> {
+    pub fn open(folder: &Path, deadline: Duration) -> Result<Self, SecretError> {
         if !has_session_bus() {
             return Err(SecretError::Keyring("this session has no message bus".into()));
         }
         let (jobs, inbox) = sync_channel(4);
-        let company = company.clone();
+        let folder = folder.to_owned();
         thread::Builder::new()
             .name("keyring".into())
-            .spawn(move || serve(&company, &inbox))
+            .spawn(move || serve(&folder, &inbox))
             .map_err(|error| SecretError::Keyring(error.to_string()))?;
         let store = Self { jobs, deadline };
         store.ask(PROBE, Question::Get)?;
@@ -87,9 +87,9 @@ impl SecretStore for KeyringStore {
     }
 }
 
-fn serve(company: &CompanyId, inbox: &Receiver<Job>) {
+fn serve(folder: &Path, inbox: &Receiver<Job>) {
     while let Ok(Job { name, question, answer }) = inbox.recv() {
-        let done = Entry::new(SERVICE, &format!("{company}/{name}")).and_then(|entry| match question {
+        let done = Entry::new(SERVICE, &folder.join(&name).display().to_string()).and_then(|entry| match question {
             Question::Get => entry.get_password().map(|text| Some(Secret::new(text))),
             Question::Put(secret) => entry.set_password(secret.expose()).map(|()| None),
             Question::Remove => entry.delete_credential().map(|()| Some(Secret::new(String::new()))),
@@ -101,5 +101,5 @@ fn serve(company: &CompanyId, inbox: &Receiver<Job>) {
 
 fn has_session_bus() -> bool {
     std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|address| !address.is_empty())
-        || std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| std::path::Path::new(&folder).join("bus").exists())
+        || std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("bus").exists())
 }

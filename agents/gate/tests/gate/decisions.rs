@@ -220,8 +220,30 @@ fn stops_overlap() {
 fn the_switch_cuts_before_the_gate_has_its_turn() {
     let (mut gate, policy) = house();
     let Proposed::Allowed(permit) = gate.propose(at(0), local(), &Facts::default(), &policy).result else { panic!() };
-    gate.switch().press(&worker("mira"));
+    let pressed = gate.switch().press(&worker("mira"));
     assert!(permit.halted());
+    drop(pressed);
+    assert!(permit.halted(), "a permit that was cut stays cut");
+}
+
+#[test]
+fn a_pressed_switch_is_lifted_by_nobody_else() {
+    let (mut gate, policy) = house();
+    drop(gate.stop(at(0), StopScope::Company));
+    let mine = gate.switch().press(&worker("mira"));
+    let all = gate.switch().press_all();
+    assert!(gate.resume(at(1), &StopScope::Company).result);
+    drop(all);
+    assert!(gate.switch().is_stopped(&worker("mira")));
+    let Proposed::Allowed(permit) = gate.propose(at(2), local(), &Facts::default(), &policy).result else { panic!() };
+    assert!(permit.halted(), "the resume of another stop let the worker go on");
+    drop(gate.stop(at(3), StopScope::Worker(worker("mira"))));
+    drop(mine);
+    assert!(gate.switch().is_stopped(&worker("mira")));
+    assert!(gate.resume(at(4), &StopScope::Worker(worker("mira"))).result);
+    assert!(!gate.switch().is_stopped(&worker("mira")));
+    gate.switch().press_all().for_good();
+    assert!(gate.switch().is_stopped(&worker("mira")));
 }
 
 #[test]

@@ -2,7 +2,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
 use mz_gate::{FileStore, Secret, SecretError, SecretStore, open_store};
-use mz_protocol::CompanyId;
 
 #[test]
 fn a_secret_is_never_printed() {
@@ -39,8 +38,7 @@ fn files_are_for_their_owner_only() {
 #[test]
 fn without_a_keyring_there_are_files() {
     let folder = tempfile::tempdir().unwrap();
-    let company = CompanyId::new("atelier-test").unwrap();
     // No time at all: whatever keyring there is cannot have answered.
-    let opened = open_store(&company, &folder.path().join("secrets"), Duration::ZERO).unwrap();
+    let opened = open_store(&folder.path().join("secrets"), Duration::ZERO).unwrap();
     assert!(opened.store.place().starts_with("files in"), "{}: {}", opened.store.place(), opened.why);
 }

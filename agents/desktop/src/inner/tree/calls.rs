@@ -111,8 +111,8 @@ impl Bus {
         Ok(found.into_iter().filter_map(Object::new).collect())
     }
 
-    pub async fn children(&self, object: &Object, most: usize) -> Vec<Object> {
-        let count = self.child_count(object).await;
+    /// The first of so many children as the object counts.
+    pub async fn children(&self, object: &Object, count: i32, most: usize) -> Vec<Object> {
         // A list that is far too long is asked for one by one, since its whole would not fit a message.
         if count as usize > most * 4 {
             let asked = (0..most as i32).map(|index| self.ask(object, ACCESSIBLE, "GetChildAtIndex", index));
@@ -121,6 +121,11 @@ impl Bus {
         }
         let found: Option<Vec<(String, OwnedObjectPath)>> = self.ask(object, ACCESSIBLE, "GetChildren", ()).await;
         found.unwrap_or_default().into_iter().take(most).filter_map(Object::new).collect()
+    }
+
+    pub async fn all_children(&self, object: &Object, most: usize) -> Vec<Object> {
+        let count = self.child_count(object).await;
+        self.children(object, count, most).await
     }
 
     /// -1 where the program does not know, or there are too many to count.
@@ -165,6 +170,12 @@ impl Bus {
         Some(text)
     }
 
+    /// All of a text that is known to be short.
+    pub async fn short_text(&self, object: &Object) -> Option<String> {
+        let text: String = self.ask(object, TEXT, "GetText", (0, -1)).await?;
+        Some(text.chars().take(LONGEST as usize).collect()).filter(|text: &String| !text.is_empty())
+    }
+
     /// Where some characters stand on the screen.
     pub async fn range(&self, object: &Object, from: i32, to: i32) -> Option<(i32, i32, i32, i32)> {
         self.ask(object, TEXT, "GetRangeExtents", (from, to, SCREEN)).await
@@ -189,8 +200,8 @@ impl Bus {
             Some(chosen) => chosen,
             // Chromium does not say which; the option itself does.
             None => {
-                let list = self.children(object, 1).await.into_iter().next()?;
-                let options = self.children(&list, MOST_OPTIONS).await;
+                let list = self.all_children(object, 1).await.into_iter().next()?;
+                let options = self.all_children(&list, MOST_OPTIONS).await;
                 let states = futures_util::future::join_all(options.iter().map(|option| self.states(option))).await;
                 let is_chosen = |states: &Option<Vec<String>>| states.iter().flatten().any(|state| state == "selected");
                 options.into_iter().zip(states).find(|(_, states)| is_chosen(states)).map(|(option, _)| option)?

@@ -1,5 +1,5 @@
 <?php
-// Takes a payment, keeps it in payments.json, and says so. The same reference and amount a second time is kept as a duplicate.
+// Takes a payment, keeps it in payments.json, and says so. The same payment run a second time is only counted.
 $file = getenv('MEZZANINE_SERVICE_DATA') . '/payments.json';
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 header('Cache-Control: no-store');
@@ -41,10 +41,10 @@ $handle = fopen($file, 'c+');
 flock($handle, LOCK_EX);
 $kept = json_decode(stream_get_contents($handle) ?: '{}', true) ?: ['payments' => [], 'duplicates' => 0];
 $payment = ['run' => $run, 'invoices' => (int) $count, 'amount' => number_format((float) $amount, 2, '.', '')];
-if (in_array($payment, $kept['payments'], true)) {
+if (isset($kept['payments'][$run])) {
     $kept['duplicates']++;
 } else {
-    $kept['payments'][] = $payment;
+    $kept['payments'][$run] = $payment;
 }
 $number = sprintf('QB-%04d', count($kept['payments']));
 rewind($handle);

@@ -1,0 +1,1 @@
+# A test puts one of the other programs here.
