@@ -131,7 +131,8 @@ impl Place {
     pub fn mezzanine(&self, args: &[&str]) -> anyhow::Result<Program> {
         let mut command = Program::new(self.program()?);
         command.args(args).env("XDG_RUNTIME_DIR", self.folder.path()).env("MEZZANINE_HOME", self.state());
-        command.env("MEZZANINE_SOCKET", self.socket()).stdin(Stdio::null());
+        // The keyring of whoever runs the tests is not theirs.
+        command.env("MEZZANINE_SOCKET", self.socket()).env_remove("DBUS_SESSION_BUS_ADDRESS").stdin(Stdio::null());
         Ok(command)
     }
 

@@ -123,6 +123,7 @@ impl Bay {
             scene_version: 1,
             effect: Effect::None,
             text_class: TextClass::empty(),
+            line: None,
             amount_cents: None,
             risk: Risk::Low,
             reason: None,

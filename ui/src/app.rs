@@ -5,9 +5,10 @@ mod find;
 mod keys;
 
 use egui::{CentralPanel, Context, Frame, Margin, Ui};
-use mz_protocol::{Command, PersonId, StopScope, WorkOrderId, WorkerId};
+use mz_protocol::{Command, PersonId, StopScope};
 
 use crate::connection::Link;
+use crate::desk::{Desk, Screen};
 use crate::model::{Line, Model};
 use crate::prefs::Prefs;
 use crate::say::Clock;
@@ -19,45 +20,6 @@ use crate::screens::work::Work;
 use crate::screens::worker::WorkerScreen;
 use crate::screens::{fleet, lost, menu};
 use crate::tokens::{self, Tokens};
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Screen {
-    #[default]
-    Wall,
-    Approvals,
-    Worker(WorkerId),
-    Work,
-    Reports,
-    Fleet,
-    Settings,
-}
-
-/// What a screen may use and change.
-pub struct Desk<'a> {
-    pub model: &'a mut Model,
-    pub prefs: &'a mut Prefs,
-    screen: Screen,
-    go: &'a mut Option<Screen>,
-    order: &'a mut Option<WorkOrderId>,
-}
-
-impl Desk<'_> {
-    /// The screen that is shown now.
-    pub fn screen(&self) -> &Screen {
-        &self.screen
-    }
-
-    /// Shows this work order's details from the next frame on.
-    pub fn open_order(&mut self, order: Option<WorkOrderId>) {
-        *self.order = order;
-        self.go(Screen::Work);
-    }
-
-    /// Shows another screen from the next frame on.
-    pub fn go(&mut self, screen: Screen) {
-        *self.go = Some(screen);
-    }
-}
 
 pub struct App {
     pub model: Model,

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod bench;
 pub mod connection;
+pub mod desk;
 pub mod icons;
 pub mod model;
 pub mod pictures;

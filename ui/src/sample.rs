@@ -277,6 +277,7 @@ fn proposal(worker: &str, department: &str, order: &str) -> Proposal {
         scene_version: 5,
         effect: Effect::Irreversible,
         text_class: TextClass::empty(),
+        line: None,
         amount_cents: None,
         risk: Risk::High,
         reason: Some("Title, image and price match the brief. Publishing is the last step.".to_owned()),
@@ -341,6 +342,8 @@ fn grant(number: &str, revoked: Option<Timestamp>) -> Grant {
         host: Some("cms.atelier.local".to_owned()),
         target_role: Some(Role::Button),
         target_name: "Save draft".to_owned(),
+        line: None,
+        input: mz_protocol::GrantInput::default(),
         max_amount_cents: None,
     };
     let until = NOW.plus(Millis::from_secs(7 * 3600));

@@ -123,10 +123,23 @@ pub fn proposal(p: &Proposal) -> String {
         (None, false) => format!(" on “{name}”"),
         _ => String::new(),
     };
+    if let Some(line) = p.line.as_ref().filter(|_| runs(&p.action)) {
+        let doubt = if line.known { "" } else { ", and perhaps more" };
+        return format!("Run “{}”{doubt}", visible(&line.text));
+    }
     match &p.action {
         Action::Type { .. } => format!("Type{}", on.replacen(" on ", " into ", 1)),
         Action::Key { .. } => format!("{}{}", action_words(&p.action), on.replacen(" on ", " in ", 1)),
         action => format!("{}{on}", action_words(action)),
+    }
+}
+
+/// Whether it ends a command line.
+fn runs(action: &Action) -> bool {
+    match action {
+        Action::Key { chord } => matches!(chord.key.0.as_str(), "Return" | "KP_Enter" | "j" | "m" | "o"),
+        Action::Type { text: TypedText::Plain(text) } => text.contains(['\n', '\r']),
+        _ => false,
     }
 }
 
@@ -239,42 +252,12 @@ pub fn typed(action: &Action) -> Option<String> {
     }
 }
 
-/// Makes characters seen that do not show or that pretend to be others: controls, marks that turn the direction of
-/// writing, blanks of no width, and letters of another script inside a Latin word.
+/// On one line: line ends and tabulators as signs, and what does not show or poses as another spelled out.
 pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
-        let latin = word.chars().any(|c| c.is_ascii_alphabetic());
-        for c in word.chars() {
-            if c == '\n' {
-                out.push('¶');
-            } else if c == '\t' {
-                out.push('→');
-            } else if hidden(c) || (latin && looks_latin(c)) {
-                out.push_str(&format!("‹U+{:04X}›", u32::from(c)));
-            } else {
-                out.push(c);
-            }
-        }
-    }
-    out
+    mz_protocol::visible(&text.replace('\n', "¶").replace('\t', "→"))
 }
 
-/// Whether [`visible`] would change the text, but for line ends.
-pub fn has_unusual(text: &str) -> bool {
-    visible(text).contains("‹U+")
-}
-
-fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
-        || matches!(c, '\u{E0000}'..='\u{E007F}')
-}
-
-/// Cyrillic and Greek letters; inside a Latin word they are there to deceive.
-fn looks_latin(c: char) -> bool {
-    matches!(c, '\u{370}'..='\u{3FF}' | '\u{400}'..='\u{52F}')
-}
+pub use mz_protocol::has_unusual;
 
 #[cfg(test)]
 mod tests {

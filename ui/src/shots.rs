@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use egui::{ColorImage, Context, Ui, ViewportCommand};
 
-use crate::app::{App, Screen, ground};
+use crate::app::{App, ground};
+use crate::desk::Screen;
 
 /// Time for pictures, events and reports to come before a screen is taken.
 const SETTLE: Duration = Duration::from_millis(2500);

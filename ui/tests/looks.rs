@@ -7,7 +7,7 @@ mod support;
 use egui::{Key, Theme, vec2};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use mz_protocol::{Push, Size, Snapshot, StopScope, WorkerId, WorkerState};
-use mz_ui::app::Screen;
+use mz_ui::desk::Screen;
 use mz_ui::model::EventsOf;
 use mz_ui::sample;
 use mz_ui::testing::FakeEngine;

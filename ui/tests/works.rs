@@ -9,7 +9,7 @@ use egui_kittest::kittest::Queryable;
 use mz_protocol::{
     Action, Command, DecisionKind, ExportFormat, OrderState, Point, Push, Response, StopScope, WorkerId, WorkerState,
 };
-use mz_ui::app::Screen;
+use mz_ui::desk::Screen;
 use mz_ui::model::{EventsOf, Export, Line};
 use mz_ui::sample;
 use mz_ui::testing::FakeEngine;

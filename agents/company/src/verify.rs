@@ -121,7 +121,8 @@ fn services(company: &Company, faults: &mut Vec<Fault>) {
 fn order(company: &Company, order: &OrderSpec, faults: &mut Vec<Fault>) {
     let mut fault = |what: String, expected: String| faults.push(Fault::new(&order.file, order.line, what, expected));
     if day_of(&order.id) > 1 || order.id.as_str().len() > LONGEST_ID {
-        let expected = format!("at most {LONGEST_ID} characters, and no \".2\" at the end: that is how its days are told apart");
+        let expected =
+            format!("at most {LONGEST_ID} characters, and no \".2\" at the end: that is how its days are told apart");
         fault(format!("{} cannot be the number of an order", order.id), expected);
     }
     let owner = order.owner.as_ref().and_then(|owner| company.worker(owner));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const FILES: [(&str, &str); 11] = [
     (
         "COMPANY.md",
-        "---\nschema: agentcompanies/v1\nname: Atelier Try\nslug: try\ndescription: A shop.\nlicense: MIT\nmetadata:\n  other-tool: {keep: me}\n  mezzanine:\n    currency: SEK\n    objectives:\n      - Pay what we owe\n      - {id: OBJ-0009, text: Sell, department: finance}\n---\nWe sell frames.\n",
+        "---\nschema: agentcompanies/v1\nname: Atelier Try\nslug: try\ndescription: A shop.\nlicense: MIT\nmetadata:\n  other-tool: {keep: me}\n  mezzanine:\n    currency: SEK\n    core_hour_cents: 7.5\n    objectives:\n      - Pay what we owe\n      - {id: OBJ-0009, text: Sell, department: finance}\n---\nWe sell frames.\n",
     ),
     (
         "teams/finance/TEAM.md",
@@ -72,6 +72,7 @@ fn a_whole_company_loads() {
     let company = Company::load(dir.path()).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(told(&company.check()), "");
     assert_eq!((company.id.as_str(), company.name.as_str(), company.currency.as_str()), ("try", "Atelier Try", "SEK"));
+    assert_eq!(company.core_hour_cents, 7.5);
     assert_eq!(company.objectives.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(), ["OBJ-0001", "OBJ-0009"]);
     let mira = company.worker(&WorkerId::new("mira").unwrap()).unwrap();
     assert_eq!(
@@ -87,6 +88,8 @@ fn a_whole_company_loads() {
     );
     assert_eq!((orders[0].due, company.orders[0].due), (Some(Timestamp(14_401_000)), Some(Due::After(Millis(14_400_000)))));
     assert_eq!(orders[1].inputs["supplier"], "7");
+    let third = &company.work_orders(3, Timestamp(1000)).unwrap()[1];
+    assert_eq!((third.id.as_str(), third.depends_on[0].as_str()), ("WO-0002.3", "WO-0001.3"));
     let files: Vec<String> = company.home_files(&orders[0]).unwrap().into_iter().map(|file| file.home).collect();
     assert_eq!(files, ["payments.xlsx", "invoices/a.pdf", "invoices/b.pdf"]);
     let bank = &company.services[0];
@@ -103,6 +106,8 @@ fn a_whole_company_loads() {
 fn what_does_not_fit_is_told() {
     for (path, from, to, said) in [
         ("COMPANY.md", "currency: SEK", "currency: crowns", "\"crowns\" is no currency"),
+        ("COMPANY.md", "core_hour_cents: 7.5", "core_hour_cents: -1", "-1 is no price of a core's hour"),
+        ("orders/more.yaml", "id: WO-0002", "id: WO-0002.2", "WO-0002.2 cannot be the number of an order"),
         ("COMPANY.md", "agentcompanies/v1", "agentcompanies/v9", "the schema is"),
         ("services/bank/SERVICE.yaml", "name: Bank", "stop: [kill]\nname: Bank", "unknown field `stop`"),
         ("services/bank/SERVICE.yaml", "tcp: 8081", "tcp: 0", "listens cannot be read"),

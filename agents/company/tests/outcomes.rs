@@ -90,6 +90,13 @@ fn workbooks() {
         passes(&book(keys), &places, &[]);
     }
     passes(&book("cell: '{cell}', equals: '{state}'"), &places, &[("cell", "C2"), ("state", "Paid")]);
+    // What an order gives as a list has a line for each entry.
+    passes(&book("column: A, has: '{who}'"), &places, &[("who", "Harbour\nNordlys")]);
+    passes(&book("column: A, header: 1, values: '{who}'"), &places, &[("who", "Harbour\nNordlys")]);
+    for (listed, why) in [("Harbour\nVale", "should have \"Vale\""), ("", "empty list")] {
+        let found = one(&book("column: A, has: '{who}'"), &places, &[("who", listed)]);
+        assert!(!found.passed && found.detail.contains(why), "{listed:?}: {}", found.detail);
+    }
     for (keys, why) in [
         ("cell: B2, equals: 906", "B2 should be \"906\", and is \"905\""),
         ("cell: B2, near: 900", "near 900"),

@@ -21,7 +21,7 @@ mod witness;
 pub use api::{Desktop, DesktopSpec, Limits, ProcessInfo, Program, Runtime};
 pub use error::DesktopError;
 pub use feed::{Changes, Frame, FrameFeed, FrameWriter, Grid, TILE, TileSet};
-pub use hand::{Atom, Hand, Look};
+pub use hand::{Atom, Hand};
 pub use mz_scene::RawTree;
 pub use process::ProcessRuntime;
 pub use witness::Witness;

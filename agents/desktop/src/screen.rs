@@ -2,6 +2,7 @@
 //! that belongs to the host and that nobody can shrink under it.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr::NonNull;
@@ -124,63 +125,110 @@ impl Screen {
         self.grid
     }
 
-    /// Has the X server write this part of the screen into the memory, grown to whole tiles.
+    /// Has the X server write this part of the screen into the memory, grown to whole tiles, at one instant.
     pub fn capture(&mut self, display: &Display, part: Rect) -> Result<(), DesktopError> {
+        let part = self.whole_tiles(part);
+        self.capture_in_bands(display, part, part.height, |_, _| {})
+    }
+
+    /// The same, and the tiles in which it differs from the whole picture `previous`. One row of tiles is compared
+    /// while the X server writes the next, so what is drawn meanwhile may show in some rows and not in others: only
+    /// for those who look again at the damage that it makes.
+    pub fn capture_changes(
+        &mut self,
+        display: &Display,
+        part: Rect,
+        previous: &[u8],
+        into: &mut TileSet,
+    ) -> Result<(), DesktopError> {
+        into.clear();
+        let (grid, part) = (self.grid, self.whole_tiles(part));
+        self.capture_in_bands(display, part, TILE, |band, pixels| differing(grid, band, pixels, previous, into))
+    }
+
+    fn whole_tiles(&self, part: Rect) -> Rect {
         let down = |place: u16| place / TILE * TILE;
         let up = |place: u16, end: u16| place.div_ceil(TILE).saturating_mul(TILE).min(end);
         let (x, y) = (down(part.x), down(part.y));
         let (right, bottom) = (up(part.right(), self.size.width), up(part.bottom(), self.size.height));
-        let part = Rect { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) };
+        Rect { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) }
+    }
+
+    /// Asks for all bands of this height at once, and hands over each of them when it has been written.
+    fn capture_in_bands(
+        &mut self,
+        display: &Display,
+        part: Rect,
+        height: u16,
+        mut each: impl FnMut(Rect, &[u8]),
+    ) -> Result<(), DesktopError> {
         self.held = Rect::default();
         if part.is_empty() {
             return Ok(());
         }
-        let (left, top) = (x as i16, y as i16);
         let format = ImageFormat::Z_PIXMAP.into();
-        shm::get_image(display, self.root, left, top, part.width, part.height, !0, format, self.segment, 0)
-            .map_err(|error| DesktopError::display("capturing the screen", error))?
-            .reply()
-            .map_err(|error| DesktopError::display("capturing the screen", error))?;
+        let offset = |y: u16| usize::from(y - part.y) * usize::from(part.width) * 4;
+        let mut asked = Vec::new();
+        for y in (part.y..part.bottom()).step_by(usize::from(height)) {
+            let band = Rect { y, height: height.min(part.bottom() - y), ..part };
+            let (left, top, start) = (part.x as i16, y as i16, offset(y) as u32);
+            let answer =
+                shm::get_image(display, self.root, left, top, band.width, band.height, !0, format, self.segment, start)
+                    .map_err(|error| DesktopError::display("capturing the screen", error))?;
+            asked.push((band, answer));
+        }
+        for (band, answer) in asked {
+            answer.reply().map_err(|error| DesktopError::display("capturing the screen", error))?;
+            each(band, self.memory.bytes(offset(band.y)..offset(band.bottom())));
+        }
         self.held = part;
         Ok(())
     }
 
-    /// Rows of what is held, and where in a whole picture each of them starts.
-    fn rows(&self) -> impl Iterator<Item = (u16, usize, &[u8])> {
-        let (held, stride) = (self.held, usize::from(self.size.width) * 4);
-        let width = (usize::from(held.width) * 4).max(1);
-        let rows = self.memory.bytes().chunks_exact(width).take(usize::from(held.height));
-        rows.zip(held.y..).map(move |(row, y)| (y, usize::from(y) * stride + usize::from(held.x) * 4, row))
-    }
-
-    /// The tiles in which the captured part differs from the whole picture `previous`.
-    pub fn differing(&self, previous: &[u8], into: &mut TileSet) {
-        into.clear();
-        let tile = usize::from(TILE);
-        for (y, start, new) in self.rows() {
-            let old = &previous[start..start + new.len()];
-            // One comparison for a row that did not change at all, which is most of them.
-            if new != old {
-                let first = usize::from(y / TILE) * self.grid.columns() + usize::from(self.held.x / TILE);
-                for (column, (new, old)) in new.chunks(tile * 4).zip(old.chunks(tile * 4)).enumerate() {
-                    if new != old {
-                        into.insert(first + column);
-                    }
-                }
-            }
-        }
-    }
-
     /// Copies the captured part into a whole picture.
     pub fn copy(&self, into: &mut [u8]) {
-        for (_, start, row) in self.rows() {
+        for (_, start, row) in rows(self.size, self.held, self.whole()) {
             into[start..start + row.len()].copy_from_slice(row);
         }
     }
 
     /// A whole picture, after a capture of the whole screen.
     pub fn pixels(&self) -> Arc<[u8]> {
-        self.memory.bytes().into()
+        self.whole().into()
+    }
+
+    /// The same; where it is as it was in `previous`, that picture is shared and nothing is copied.
+    pub fn pixels_or(&self, previous: &Arc<[u8]>) -> Arc<[u8]> {
+        if self.whole() == previous.as_ref() { previous.clone() } else { self.pixels() }
+    }
+
+    fn whole(&self) -> &[u8] {
+        self.memory.bytes(0..self.memory.length)
+    }
+}
+
+/// Rows of a part of the screen that lies in `pixels` without gaps: the row's number, and where it starts in a whole
+/// picture.
+fn rows(size: Size, part: Rect, pixels: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
+    let (stride, width) = (usize::from(size.width) * 4, (usize::from(part.width) * 4).max(1));
+    let rows = pixels.chunks_exact(width).take(usize::from(part.height));
+    rows.zip(part.y..).map(move |(row, y)| (y, usize::from(y) * stride + usize::from(part.x) * 4, row))
+}
+
+/// Adds the tiles in which a part of the screen differs from the whole picture `previous`.
+fn differing(grid: Grid, part: Rect, pixels: &[u8], previous: &[u8], into: &mut TileSet) {
+    let tile = usize::from(TILE);
+    for (y, start, new) in rows(grid.size(), part, pixels) {
+        let old = &previous[start..start + new.len()];
+        // One comparison for a row that did not change at all, which is most of them.
+        if new != old {
+            let first = usize::from(y / TILE) * grid.columns() + usize::from(part.x / TILE);
+            for (column, (new, old)) in new.chunks(tile * 4).zip(old.chunks(tile * 4)).enumerate() {
+                if new != old {
+                    into.insert(first + column);
+                }
+            }
+        }
     }
 }
 
@@ -218,11 +266,13 @@ impl Memory {
         Ok((Self { start, length }, fd))
     }
 
-    /// The pixels. The X server writes them only while it answers `capture`; one that is broken into may write at
-    /// any time, which garbles its own picture and nothing else: no decision is taken twice on the same byte.
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for `length` bytes as long as `self` lives, and sealed against shrinking.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    /// Some of the pixels. The X server writes them only until it has answered for them; one that is broken into may
+    /// write at any time, which garbles its own picture and nothing else: no decision is taken twice on the same byte.
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
+        let end = range.end.min(self.length);
+        let start = range.start.min(end);
+        // SAFETY: the range is inside of what is mapped as long as `self` lives, and that is sealed against shrinking.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(start), end - start) }
     }
 }
 
@@ -230,5 +280,33 @@ impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: mapped in `sealed` with this length, and no borrow outlives `self`.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_band_adds_its_own_tiles() {
+        let size = Size { width: 150, height: 140 };
+        let grid = Grid::new(size);
+        let previous = vec![7; size.pixels() * 4];
+        let mut found = TileSet::empty(grid);
+        // Pixels (149, 63), (64, 64) and (149, 139), seen by a part of the screen that leaves out the first column.
+        for (band, x, y, tile) in [
+            (Rect::new(64, 0, 86, 64), 149, 63, 2),
+            (Rect::new(64, 64, 86, 64), 64, 64, 4),
+            (Rect::new(64, 128, 86, 12), 149, 139, 8),
+        ] {
+            let mut pixels = vec![7; usize::from(band.width) * usize::from(band.height) * 4];
+            let before = found.clone();
+            differing(grid, band, &pixels, &previous, &mut found);
+            assert_eq!(found, before, "nothing had changed in {band:?}");
+            pixels[(usize::from(y - band.y) * usize::from(band.width) + usize::from(x - band.x)) * 4 + 3] = 8;
+            differing(grid, band, &pixels, &previous, &mut found);
+            assert!(found.iter().any(|index| index == tile), "tile {tile} is not among {found:?}");
+        }
+        assert_eq!(found.iter().collect::<Vec<_>>(), [2, 4, 8]);
     }
 }

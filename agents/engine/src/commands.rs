@@ -3,24 +3,13 @@
 use std::sync::Arc;
 
 use mz_protocol::{
-    Actor, Command, ErrorCode, EventBody, ExportFormat, FramePacket, LeaseId, Objective, ObjectiveId, OrderState, Period,
-    PersonId, Problem, Push, ReportScope, Response, SavedFile, TilePatch, WorkOrderId, WorkerId,
+    Actor, Command, ErrorCode, EventBody, ExportFormat, LeaseId, Objective, ObjectiveId, OrderState, Period, PersonId, Problem,
+    Push, ReportScope, Response, SavedFile, WorkOrderId,
 };
 
+use crate::answer::{Answer, internal, problem};
 use crate::clock;
 use crate::house::{House, verify_ledger};
-
-/// A response, and the picture that follows it.
-pub struct Answer {
-    pub response: Response,
-    pub frame: Option<Vec<u8>>,
-}
-
-impl From<Response> for Answer {
-    fn from(response: Response) -> Self {
-        Self { response, frame: None }
-    }
-}
 
 /// The longest objective, in characters.
 const LONGEST_OBJECTIVE: usize = 1000;
@@ -153,24 +142,4 @@ fn export(
     let body = EventBody::ReportExported { format: format.extension().to_owned(), path: file.path.clone() };
     house.floor.record(Actor::Person(person.clone()), vec![body]).map_err(problem)?;
     Ok(Response::Exported { file }.into())
-}
-
-/// A whole picture as one packet.
-pub fn picture(worker: &WorkerId, at_us: u64, size: mz_protocol::Size, pixels: &[u8]) -> Vec<u8> {
-    let tiles = vec![TilePatch::pack(size.rect(), pixels)];
-    FramePacket { worker: worker.clone(), seq: 0, captured_us: at_us, size, full: true, tiles }.encode()
-}
-
-pub fn problem(error: crate::floor::FloorError) -> Problem {
-    use crate::floor::FloorError;
-    let code = match error {
-        FloorError::NoOrder(_) => ErrorCode::NotFound,
-        FloorError::Refused(_) => ErrorCode::Refused,
-        FloorError::Ledger(_) | FloorError::Broken(_) => ErrorCode::Internal,
-    };
-    Problem::new(code, error.to_string())
-}
-
-pub fn internal(error: impl std::fmt::Display) -> Problem {
-    Problem::new(ErrorCode::Internal, error.to_string())
 }

@@ -15,13 +15,13 @@ use mz_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cli::DayArgs;
+use crate::engine;
 use crate::house::{self, Begin, House};
 use crate::paths::Paths;
 use crate::{clock, commands};
 
 /// A question is looked at for this long before it is decided; faster decisions do not count.
-const LOOK: Millis = Millis(700);
+const LOOK: Millis = mz_protocol::READ_TIME;
 const TICK: Duration = Duration::from_millis(100);
 
 /// The rules of a decisions file: the first that fits decides.
@@ -170,28 +170,38 @@ struct ApprovalSummary {
     seconds_waited: f64,
 }
 
-/// Runs the day, a new one where the last one is over; the exit code is 0 only when every outcome check passed or the file vetoed its order.
-pub fn run(company: Company, paths: Paths, args: &DayArgs, out: &Path) -> anyhow::Result<ExitCode> {
-    let decisions = match &args.decide {
-        Some(path) => Decisions::load(path)?,
-        None if args.headless => bail!("a headless day needs decisions: name a file with --decide"),
-        None => bail!("say --headless, or open the console with `mezzanine open`"),
-    };
+/// How a day is run.
+pub struct Plan<'a> {
+    /// Rules by which approvals are decided.
+    pub decisions: &'a Path,
+    /// Takes pictures of the console on the way.
+    pub pictures: bool,
+    /// After this time the day ends, whatever is left.
+    pub longest: Duration,
+    /// Where summary, reports and ledger are put.
+    pub out: &'a Path,
+}
+
+/// Runs the day, a new one where the last one is over; the exit code is 0 only when every outcome check passed or the file
+/// vetoed its order.
+pub fn run(company: Company, paths: Paths, plan: &Plan<'_>) -> anyhow::Result<ExitCode> {
+    let decisions = Decisions::load(plan.decisions)?;
+    let out = plan.out;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let out = out.canonicalize()?;
     let begun = clock::now();
     let ledger = paths.ledger();
-    let summary = house::with_engine(company, paths, Begin::NewDay, |house| {
+    let summary = engine::with_engine(company, paths, Begin::NewDay, |house| {
         let mut day = Day {
             house,
             decisions: &decisions,
             out: &out,
-            pictures: args.pictures,
+            pictures: plan.pictures,
             first_seen: HashMap::new(),
             decided: HashSet::new(),
             unanswered: HashSet::new(),
         };
-        day.until_done(Duration::from_secs(args.minutes * 60))?;
+        day.until_done(plan.longest)?;
         day.export(begun)?;
         day.summary(begun)
     })?;
@@ -206,7 +216,7 @@ pub fn run(company: Company, paths: Paths, args: &DayArgs, out: &Path) -> anyhow
     };
     std::fs::write(out.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
     for order in &summary.orders {
-        println!("{:<9} {:<12?} {}/{} points  {}", order.id, order.state, order.points, order.points_possible, order.title);
+        println!("{:<11} {:<12?} {}/{} points  {}", order.id, order.state, order.points, order.points_possible, order.title);
     }
     for order in summary.orders.iter().filter(|order| !order.passed()) {
         eprintln!("{} did not pass: {}", order.id, order.reason.as_deref().unwrap_or("the day ended before it did"));
@@ -269,7 +279,7 @@ impl Day<'_> {
             }
             if !self.first_seen.contains_key(id) {
                 self.house.floor.shown(id, &self.decisions.person)?;
-                self.first_seen.insert(id.clone(), now);
+                self.first_seen.insert(id.clone(), clock::now());
                 self.take_pictures("approval");
             } else if now.since(self.first_seen[id]) >= LOOK {
                 self.decided.insert(id.clone());

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mz_desktop::{Desktop, DesktopError, Frame};
-use mz_gate::{Facts, PendingText, Permit, PermitKind, Proposed};
+use mz_gate::{Facts, Permit, PermitKind, Proposed};
 use mz_protocol::{
-    Action, ActionResult, Actor, ApprovalRequest, ApprovalState, Condition, DepartmentId, Digest, EventBody, Millis,
-    OrderState, Point, Proposal, Rect, Risk, RoleId, Scene, States, TypedText, Verdict, Waypoint, WorkOrder, WorkOrderId,
-    WorkerId,
+    Action, ActionResult, Actor, ApprovalRequest, ApprovalState, Condition, Digest, EventBody, Millis, OrderState, Point,
+    Proposal, Rect, Risk, Scene, States, TypedText, Verdict, Waypoint, WorkOrder, WorkOrderId, WorkerId,
 };
 use mz_scene::{SceneBuilder, digest, holds};
 
@@ -18,8 +17,7 @@ use crate::dispatch::{DispatchError, Dispatcher, Judged, Sent};
 use crate::effort::{Given, Sight};
 use crate::floor::{Floor, FloorError};
 use crate::reflex::{Aim, Intent, focus_aim};
-use crate::worker::{Ended, Missed};
-use crate::workplace::{OutOfPatience, Patience, Workplace};
+use crate::workplace::{Ended, Missed, OutOfPatience, Patience, Seat, Workplace};
 
 /// The accessibility tree must come within this time; a desktop that takes longer hangs.
 const TREE_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,14 +33,6 @@ const ANSWER: Duration = Duration::from_millis(150);
 /// A check looks at what is there; it waits only for a screen that is still being drawn.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Who sits here.
-#[derive(Debug, Clone)]
-pub struct Seat {
-    pub worker: WorkerId,
-    pub role: RoleId,
-    pub department: DepartmentId,
-}
-
 pub struct Desk {
     pub seat: Seat,
     floor: Arc<Floor>,
@@ -52,8 +42,6 @@ pub struct Desk {
     scenes: SceneBuilder,
     looked: Option<Looked>,
     order: Option<WorkOrderId>,
-    /// What stands in the lines that are being typed.
-    pending: PendingText,
 }
 
 /// One reading of the screen. It stands for the next ones too, for as long as the picture is the same, nothing was sent
@@ -74,7 +62,7 @@ impl Desk {
         last_host: Box<dyn Fn() -> Option<String> + Send>,
     ) -> Self {
         let scenes = SceneBuilder::new(desktop.size());
-        Self { seat, floor, desktop, dispatcher, last_host, scenes, looked: None, order: None, pending: PendingText::new() }
+        Self { seat, floor, desktop, dispatcher, last_host, scenes, looked: None, order: None }
     }
 
     pub fn begin(&mut self, order: &WorkOrder) {
@@ -257,7 +245,7 @@ impl Desk {
         let frame = self.desktop.frames().latest();
         let (proposal, facts) = self.proposal(waypoint, &Action::Move { at }, intent.aim.as_ref(), scene, &frame);
         match self.floor.propose(proposal.clone(), facts, &frame).map_err(|error| Missed::End(lost(error)))? {
-            Proposed::Allowed(permit) => self.dispatcher.send(permit, judged(&proposal)).map(drop).map_err(dispatch_lost),
+            Proposed::Allowed(permit) => self.send(permit, &proposal).map(drop),
             Proposed::Denied(verdict) => Err(Missed::End(Ended::NeedsHelp { why: forbidden(&verdict) })),
             Proposed::Waiting(_) | Proposed::Refused(_) => Err(Missed::LookAgain),
         }
@@ -318,11 +306,8 @@ impl Desk {
         let host = mz_gate::is_browser(&application).then(|| (self.last_host)()).flatten();
         let element = aim.and_then(|aim| aim.element).and_then(|id| scene.element(id));
         let facts = Facts {
-            pending_text: self.pending.text(&application).to_owned(),
-            line_unknown: self.pending.is_unknown(&application),
             field_secret: aim.is_some_and(|aim| aim.secret),
             multiline: element.is_some_and(|element| element.states.contains(States::MULTILINE)),
-            frame: None,
         };
         let proposal = Proposal {
             worker: self.worker(),
@@ -340,6 +325,7 @@ impl Desk {
             scene_version: scene.version,
             effect: mz_protocol::Effect::None,
             text_class: mz_protocol::TextClass::empty(),
+            line: None,
             amount_cents: None,
             risk: waypoint.risk.max(Risk::Low),
             reason: waypoint.reason.clone(),
@@ -390,16 +376,25 @@ impl Desk {
         let Some(permit) = redeemed.map_err(|error| Missed::End(lost(error)))? else { return Err(Missed::LookAgain) };
         let (begun, before) = (Instant::now(), self.desktop.frames().latest().seq);
         let binding = permit.binding();
-        let sent = self.dispatcher.send(permit, judged(proposal)).map_err(dispatch_lost);
+        let sent = self.send(permit, proposal);
         drop(frozen);
         self.report(proposal, sent?, (begun, before), Some(binding), &request.rule)
+    }
+
+    /// What was not sent as a whole may stand half typed in a line.
+    fn send(&self, permit: Permit, proposal: &Proposal) -> Result<Sent, Missed> {
+        let sent = self.dispatcher.send(permit, judged(proposal)).map_err(dispatch_lost);
+        if !matches!(sent, Ok(Sent::Whole)) {
+            self.floor.doubt(&self.seat.worker);
+        }
+        sent
     }
 
     fn carry_out(&mut self, permit: Permit, proposal: &Proposal) -> Result<Sent, Missed> {
         let (begun, before) = (Instant::now(), self.desktop.frames().latest().seq);
         let binding = Some(permit.binding());
         let rule = permit.rule().unwrap_or_default().to_owned();
-        let sent = self.dispatcher.send(permit, judged(proposal)).map_err(dispatch_lost)?;
+        let sent = self.send(permit, proposal)?;
         self.report(proposal, sent, (begun, before), binding, &rule)
     }
 
@@ -412,7 +407,6 @@ impl Desk {
         binding: Option<Digest>,
         rule: &str,
     ) -> Result<Sent, Missed> {
-        self.remember_typed(proposal, sent);
         // A program that starts answers later, with its window.
         let starts = matches!(proposal.action, Action::Launch { .. });
         let changed = !starts && self.desktop.frames().wait_newer(before, ANSWER).is_some();
@@ -434,16 +428,6 @@ impl Desk {
         }])
         .map_err(Missed::End)?;
         Ok(sent)
-    }
-
-    fn remember_typed(&mut self, proposal: &Proposal, sent: Sent) {
-        match (&proposal.action, sent) {
-            (Action::Type { text: TypedText::Plain(text) }, Sent::Cut { typed }) => {
-                let part = Action::Type { text: TypedText::Plain(text.chars().take(typed).collect()) };
-                self.pending.note(&proposal.application, &part);
-            }
-            (action, _) => self.pending.note(&proposal.application, action),
-        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Dispatcher {
     /// Carries one action of the worker out. The permit is used up, whatever happens.
     pub fn send(&self, permit: Permit, judged: Judged<'_>) -> Result<Sent, DispatchError> {
         let agent = matches!(permit.kind(), PermitKind::Agent { .. });
-        if !agent || permit.binding() != binding(judged.action, &judged.screen, judged.region) {
+        if !agent || permit.binding() != binding(judged.action, permit.line(), &judged.screen, judged.region) {
             return Err(DispatchError::WrongPermit);
         }
         self.carry_out_with(&permit, judged.action)

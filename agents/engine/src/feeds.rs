@@ -11,8 +11,8 @@ use mz_desktop::{Frame, FrameFeed};
 use mz_protocol::{ErrorCode, EventSeq, FramePacket, FromEngine, Problem, Push, Rect, Response, Size, TilePatch, WorkerId};
 use tokio::sync::mpsc;
 
+use crate::answer::to_text;
 use crate::house::House;
-use crate::server::to_text;
 
 /// A feed looks this often whether it is still wanted, when its desktop is at rest.
 const PATIENCE: Duration = Duration::from_millis(500);

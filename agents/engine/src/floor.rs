@@ -4,6 +4,8 @@
 mod manage;
 mod orders;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +14,16 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mz_desktop::Frame;
-use mz_gate::{Facts, Gate, Permit, Policy, Pressed, Proposed, Step, StopSwitch};
+use mz_gate::{Facts, Gate, Permit, Policy, Pressed, Proposed, Refusal, Step, StopSwitch};
 use mz_ledger::{Filter, Ledger, LedgerError, Picture};
 use mz_protocol::{
-    Action, Actor, ApprovalId, ApprovalState, DepartmentId, Digest, Event, EventBody, Proposal, Push, Snapshot, Verdict,
+    Action, Actor, ApprovalId, ApprovalState, DepartmentId, Digest, Event, EventBody, Proposal, Push, Snapshot, VoidReason,
     WorkOrderId, WorkerId,
 };
 
 use crate::clock;
-use crate::desk::Seat;
 use crate::views::Views;
+use crate::workplace::Seat;
 
 /// Changes that may wait for a follower before it has to start over.
 const FOLLOWER_QUEUE: usize = 4096;
@@ -79,6 +81,7 @@ impl Floor {
     pub fn open(ledger: Ledger, mut gate: Gate, policy: Policy, mut views: Views) -> Result<Self, FloorError> {
         let events = ledger.events(&Filter::all())?;
         for record in &events {
+            clock::not_before(record.event.at);
             views.apply(&record.event);
         }
         let ended = gate.restore(clock::now(), &events);
@@ -170,15 +173,48 @@ impl Floor {
     }
 
     /// Asks the gate about an action on the screen of `frame`. A question keeps that frame as evidence.
-    pub fn propose(&self, proposal: Proposal, mut facts: Facts, frame: &Frame) -> Result<Proposed, FloorError> {
+    pub fn propose(&self, proposal: Proposal, facts: Facts, frame: &Frame) -> Result<Proposed, FloorError> {
         let mut state = self.lock();
-        if matches!(state.policy.decide(&proposal, &facts), Verdict::RequireApproval { .. }) {
-            facts.frame = Some(self.put_frame(&mut state, frame)?);
+        if !state.may_work() {
+            return Ok(Proposed::Refused(Refusal::StandsStill));
+        }
+        if let Some(order) = state.ended(proposal.order.as_ref()) {
+            return Ok(Proposed::Refused(Refusal::OrderEnded(order)));
         }
         let by = Actor::Worker(proposal.worker.clone());
         let State { gate, policy, .. } = &mut *state;
-        let step = gate.propose(clock::now(), proposal, &facts, policy);
+        let mut step = gate.propose(clock::now(), proposal, &facts, policy);
+        if let Err(error) = self.keep_frame(&mut state, &mut step, frame) {
+            state.owe(stamped(by, step.events));
+            return Err(error);
+        }
         self.settle(&mut state, by, step)
+    }
+
+    /// A question that is new keeps the whole frame before anyone hears of it; without its picture it is not asked.
+    fn keep_frame(&self, state: &mut State, step: &mut Step<Proposed>, frame: &Frame) -> Result<(), FloorError> {
+        let asked = step.events.iter().position(|event| matches!(event, EventBody::ApprovalAsked { .. }));
+        let Some(asked) = asked else { return Ok(()) };
+        let kept = self.put_frame(state, frame);
+        match (kept, &mut step.events[asked]) {
+            (Ok(digest), EventBody::ApprovalAsked { frame, .. }) => {
+                *frame = digest;
+                Ok(())
+            }
+            (Ok(_), _) => Ok(()),
+            (Err(error), _) => {
+                if let Proposed::Waiting(request) = &step.result {
+                    drop(state.gate.void(clock::now(), &request.id, VoidReason::ScreenChanged));
+                }
+                step.events.remove(asked);
+                Err(error)
+            }
+        }
+    }
+
+    /// What was let through did not arrive as a whole.
+    pub fn doubt(&self, worker: &WorkerId) {
+        self.lock().gate.doubt(worker);
     }
 
     /// Right before an approved action is sent: `screen` is the digest of a capture of the frozen desktop. None where
@@ -191,7 +227,8 @@ impl Floor {
         screen: Digest,
     ) -> Result<Option<Permit>, FloorError> {
         let mut state = self.lock();
-        if !state.may_work() {
+        let order = state.gate.approval(approval).and_then(|(request, _)| request.proposal.order.clone());
+        if !state.may_work() || state.ended(order.as_ref()).is_some() {
             return Ok(None);
         }
         let step = state.gate.redeem(clock::now(), approval, action, screen);
@@ -201,14 +238,14 @@ impl Floor {
     pub fn worker_gone(&self, worker: &WorkerId) -> Result<(), FloorError> {
         let mut state = self.lock();
         let step = state.gate.worker_gone(clock::now(), worker);
-        self.settle(&mut state, Actor::Engine, step)
+        if step.events.is_empty() { Ok(()) } else { self.settle(&mut state, Actor::Engine, step) }
     }
 
     /// Ends what has run out of time. Called by whoever waits.
     pub fn expire(&self) -> Result<(), FloorError> {
         let mut state = self.lock();
         let step = state.gate.expire(clock::now());
-        self.settle(&mut state, Actor::Engine, step).map(drop)
+        if step.events.is_empty() { Ok(()) } else { self.settle(&mut state, Actor::Engine, step).map(drop) }
     }
 
     pub fn approval_state(&self, id: &ApprovalId) -> Option<ApprovalState> {
@@ -249,9 +286,14 @@ impl Floor {
     }
 
     /// The gate's rule: the events are written before the result is acted on. What cannot be written now is owed,
-    /// since the gate has moved already.
+    /// since the gate has moved already; until it is, nothing is acknowledged, not even what needs no event of its own.
     fn settle<T>(&self, state: &mut State, by: Actor, step: Step<T>) -> Result<T, FloorError> {
         let events = stamped(by, step.events);
+        if let Some(broken) = &state.broken {
+            let why = broken.why.clone();
+            state.owe(events);
+            return Err(FloorError::Broken(why));
+        }
         match self.append(state, &events) {
             Ok(()) => Ok(step.result),
             Err(error) => {
@@ -300,6 +342,11 @@ impl State {
     /// Whether anybody may act at all, as far as the disk goes.
     fn may_work(&self) -> bool {
         self.low.is_none() && self.broken.is_none()
+    }
+
+    /// This order, where it is over.
+    fn ended(&self, order: Option<&WorkOrderId>) -> Option<WorkOrderId> {
+        order.filter(|id| self.views.order(id).is_some_and(|view| view.state.is_final())).cloned()
     }
 }
 

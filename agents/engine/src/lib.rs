@@ -1,7 +1,8 @@
 //! The engine puts the rooms together: it owns the state, the workers and the API, and has no window. The worker
-//! loop is in `worker`; `floor` holds ledger, gate and views under one lock; `house` starts and ends everything;
+//! loop is in `worker`; `floor` holds ledger, gate and views under one lock; `engine` starts and ends everything, `house` is what it owns;
 //! `server` speaks to the console and the command line.
 
+mod answer;
 pub mod bench;
 pub mod cli;
 mod clock;
@@ -11,6 +12,7 @@ mod desk;
 mod director;
 mod dispatch;
 mod effort;
+mod engine;
 mod feeds;
 mod floor;
 mod house;
@@ -28,11 +30,12 @@ mod views;
 mod worker;
 mod workplace;
 
-pub use desk::{Desk, Seat};
+pub use desk::Desk;
 pub use director::{Direction, Director};
 pub use dispatch::{DispatchError, Dispatcher, Judged, Sent};
 pub use floor::{Floor, FloorError};
 pub use house::{House, HouseError};
 pub use paths::Paths;
 pub use reflex::{Aim, Intent, Progress, Reflex, Rules, Tick};
-pub use worker::{Ended, work};
+pub use worker::work;
+pub use workplace::{Ended, Seat};

@@ -30,7 +30,6 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use crate::house::House;
-pub use talk::to_text;
 pub use tokens::Tokens;
 
 /// The longest message that a client may send, in bytes.
@@ -74,8 +73,7 @@ impl Doors {
 
     /// Serves until `house` shuts down.
     pub async fn serve(self, house: Arc<House>) {
-        let hall =
-            Arc::new(Hall { tokens: Tokens::at(&house.paths.root), failing: Mutex::new(()), house: Arc::clone(&house) });
+        let hall = Arc::new(Hall { tokens: Tokens::at(&house.paths.root), failing: Mutex::new(()), house: Arc::clone(&house) });
         let remote = async {
             match self.remote {
                 Some(door) => accept_remote(door, &hall).await,

@@ -10,11 +10,12 @@ use mz_company::{HomeFiles, ProcedureRun};
 use mz_desktop::Desktop;
 use mz_protocol::{Actor, EventBody, Millis, OrderState, OutcomeReport, ServiceId, WorkOrder, WorkOrderId};
 
-use crate::desk::{Desk, Seat};
+use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
 use crate::house::{House, Station};
 use crate::reflex::Rules;
-use crate::worker::{Ended, work};
+use crate::worker::work;
+use crate::workplace::{Ended, Seat};
 
 /// How often an order is begun again after its desktop or engine died under it.
 const RESTARTS: u32 = 2;

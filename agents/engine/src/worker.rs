@@ -10,34 +10,9 @@ use crate::director::{Direction, Director};
 use crate::effort::{Again, Effort};
 use crate::monitor::Monitor;
 use crate::reflex::{Reflex, Tick};
-use crate::workplace::{OutOfPatience, Workplace, already_there, await_postcondition, begin, end_step, looks_as};
-
-/// How the work on an order ended. Whether it is done is for the outcome check to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The procedure is at its end.
-    Finished,
-    /// A human vetoed a step that the rest depends on.
-    Vetoed { reason: String },
-    /// Only a person can go on.
-    NeedsHelp { why: String },
-    /// The order was cancelled.
-    Cancelled,
-    /// The desktop or the engine went away under it.
-    Lost { why: String },
-}
-
-/// Why a waypoint was not reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Missed {
-    /// Worth another try.
-    Retry {
-        why: String,
-    },
-    /// The worker drove the desktop to where it must look again, for example after a human had driven.
-    LookAgain,
-    End(Ended),
-}
+use crate::workplace::{
+    Ended, Missed, OutOfPatience, Workplace, already_there, await_postcondition, begin, end_step, looks_as,
+};
 
 /// Tries of one waypoint before a person is asked.
 const TRIES: u32 = 3;

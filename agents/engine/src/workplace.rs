@@ -4,14 +4,48 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mz_desktop::Frame;
-use mz_protocol::{Condition, EventBody, Millis, Scene, StepResult, Verb, Waypoint, WorkOrder, WorkerId};
+use mz_protocol::{Condition, DepartmentId, EventBody, Millis, RoleId, Scene, StepResult, Verb, Waypoint, WorkOrder, WorkerId};
 
 use crate::effort::{Effort, Given, Sight};
 use crate::reflex::Intent;
-use crate::worker::{Ended, Missed};
 
 /// A cursor blinks once in this time, so an untouched screen looks as before within it.
 const BLINK: Duration = Duration::from_millis(1300);
+
+/// Who sits at a desk.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    pub worker: WorkerId,
+    pub role: RoleId,
+    pub department: DepartmentId,
+}
+
+/// How the work on an order ended. Whether it is done is for the outcome check to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The procedure is at its end.
+    Finished,
+    /// A human vetoed a step that the rest depends on.
+    Vetoed { reason: String },
+    /// Only a person can go on.
+    NeedsHelp { why: String },
+    /// The order was cancelled.
+    Cancelled,
+    /// The desktop or the engine went away under it.
+    Lost { why: String },
+}
+
+/// Why a waypoint was not reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missed {
+    /// Worth another try.
+    Retry {
+        why: String,
+    },
+    /// The worker drove the desktop to where it must look again, for example after a human had driven.
+    LookAgain,
+    End(Ended),
+}
 
 /// The desk of one worker; a scripted one stands in for it in tests.
 pub trait Workplace {

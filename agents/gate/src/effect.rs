@@ -334,8 +334,10 @@ mod tests {
     #[test]
     fn a_page_of_this_machine_has_nobody_to_send_to() {
         let key = key("Return");
-        for host in [None, Some("localhost"), Some("127.0.0.1:8000")] {
-            assert_eq!(infer_effect(&Draft { host, ..draft(&key, "Chromium", Some(Role::Textbox), "Title") }), Effect::None);
+        for (host, effect) in
+            [(None, Effect::External), (Some("localhost"), Effect::None), (Some("127.0.0.1:8000"), Effect::None)]
+        {
+            assert_eq!(infer_effect(&Draft { host, ..draft(&key, "Chromium", Some(Role::Textbox), "Title") }), effect);
         }
         let multiline = Draft { multiline: true, ..draft(&key, "Chromium", Some(Role::Textbox), "Comment") };
         assert_eq!(infer_effect(&multiline), Effect::None);

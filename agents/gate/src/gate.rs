@@ -10,8 +10,8 @@ mod stops;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mz_protocol::{
-    Action, ApprovalId, ApprovalRequest, ApprovalState, DepartmentId, Digest, Effect, EventBody, Grant, GrantId, LeaseId,
-    Millis, PersonId, Proposal, Rect, StopScope, Timestamp, Verdict, VoidReason, WorkerId,
+    Action, ApprovalId, ApprovalRequest, ApprovalState, CommandLine, DepartmentId, Digest, Effect, EventBody, Grant, GrantId,
+    LeaseId, Millis, PersonId, Proposal, READ_TIME, Rect, StopScope, Timestamp, Verdict, VoidReason, WorkOrderId, WorkerId,
 };
 
 pub use grants::GrantError;
@@ -50,7 +50,7 @@ impl Default for GateConfig {
         Self {
             approval_lifetime: Millis::from_secs(600),
             lease_idle: Millis::from_secs(300),
-            read_time: Millis(500),
+            read_time: READ_TIME,
             permit_lifetime: Millis::from_secs(10),
             max_grants: 256,
             max_grant_lifetime: Millis::from_secs(30 * 24 * 3600),
@@ -71,12 +71,38 @@ pub struct Step<T> {
 /// Why the gate did not even ask the policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("stopped: {0:?}; a manager must resume it")]
+    #[error("{}; a manager must resume it", stopped(.0))]
     Stopped(StopScope),
     #[error("{person} has taken over; the worker waits until the desktop is handed back")]
     TakenOver { person: PersonId, lease: LeaseId },
     #[error("{worker} belongs to {known}, not to {claimed}")]
     WrongDepartment { worker: WorkerId, known: DepartmentId, claimed: DepartmentId },
+    #[error("work order {0} has ended; nothing more is done for it")]
+    OrderEnded(WorkOrderId),
+    #[error("nothing can be written down, so nobody acts until that is mended")]
+    StandsStill,
+}
+
+fn stopped(scope: &StopScope) -> String {
+    match scope {
+        StopScope::Company => "the whole company is stopped".into(),
+        StopScope::Department(department) => format!("the department {department} is stopped"),
+        StopScope::Worker(worker) => format!("{worker} is stopped"),
+    }
+}
+
+/// Why an approval is void, for whoever asks about it.
+pub(crate) fn void_words(why: &VoidReason) -> &'static str {
+    match why {
+        VoidReason::ScreenChanged => "the screen changed",
+        VoidReason::ActionChanged => "the action changed",
+        VoidReason::Expired => "nobody answered in time",
+        VoidReason::Stopped => "the worker was stopped",
+        VoidReason::TakenOver => "a person took over",
+        VoidReason::WorkerGone => "the worker or its desktop ended",
+        VoidReason::EngineRestarted => "the engine was started anew",
+        VoidReason::OrderEnded => "its work order has ended",
+    }
 }
 
 /// What became of a proposal.
@@ -113,7 +139,7 @@ pub enum Decided {
 /// Why an approval gives no permit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unredeemed {
-    #[error("the approval is void: {0:?}")]
+    #[error("the approval is void: {}", void_words(.0))]
     Void(VoidReason),
     #[error("it waits for {of} approvals and has {have}")]
     StillWaiting { have: u8, of: u8 },
@@ -127,11 +153,11 @@ pub enum Unredeemed {
     Unknown(ApprovalId),
 }
 
-/// What an approval is for: this action, on these pixels, in this part of the screen.
-pub fn binding(action: &Action, screen: &Digest, region: Rect) -> Digest {
+/// What an approval is for: this action, with this command line, on these pixels, in this part of the screen.
+pub fn binding(action: &Action, line: Option<&CommandLine>, screen: &Digest, region: Rect) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("mezzanine 2026 approval of one action on one screen");
     // An action is plain data and always has a JSON form; were it otherwise, nothing would ever match.
-    let Ok(action) = serde_json::to_vec(action) else { return Digest::ZERO };
+    let Ok(action) = serde_json::to_vec(&(action, line)) else { return Digest::ZERO };
     hasher.update(&(action.len() as u64).to_le_bytes());
     hasher.update(&action);
     hasher.update(&screen.0);
@@ -212,9 +238,9 @@ impl Gate {
             events.push(refused(&proposal, Verdict::Deny { rule: "gate.refused".into(), why: refusal.to_string() }));
             return Step { result: Proposed::Refused(refusal), events };
         }
-        let facts = &self.with_line(&proposal, facts);
-        let inference = complete(&mut proposal, facts);
-        let bound = binding(&proposal.action, &proposal.screen_digest, proposal.region);
+        let line = self.typed.get(&proposal.worker).map(|typed| typed.of(&proposal.application)).unwrap_or_default();
+        let inference = complete(&mut proposal, facts, &line);
+        let bound = binding(&proposal.action, proposal.line.as_ref(), &proposal.screen_digest, proposal.region);
         // Asked again it is the same question, unless anything that a person judged by is different.
         if let Some(same) =
             self.open_question(&proposal.worker).filter(|question| is_same(&question.request.proposal, &proposal))
@@ -222,7 +248,9 @@ impl Gate {
             return Step { result: Proposed::Waiting(Box::new(same.request.clone())), events };
         }
         self.void_open(&proposal.worker, VoidReason::ActionChanged, now, &mut events);
-        let Judgement { verdict, grantable } = policy.judge(&proposal, facts, &inference);
+        let Judgement { verdict, grantable } = policy.judge(&proposal, facts, &line, &inference);
+        // No grant bounds a sum that nobody knows.
+        let grantable = grantable && (inference.intent != "pay" || proposal.amount_cents.is_some());
         let result = match verdict {
             Verdict::Deny { .. } => {
                 events.push(refused(&proposal, verdict.clone()));
@@ -251,7 +279,8 @@ impl Gate {
                             expires: now.plus(self.config.approval_lifetime),
                         };
                         self.ask(request.clone());
-                        let frame = facts.frame.unwrap_or(request.proposal.screen_digest);
+                        // Whoever keeps the whole frame puts its digest here.
+                        let frame = request.proposal.screen_digest;
                         events.push(EventBody::ApprovalAsked { request: Box::new(request.clone()), frame });
                         Proposed::Waiting(Box::new(request))
                     }
@@ -293,16 +322,9 @@ impl Gate {
         Permit::new(worker, PermitKind::Release, Digest::ZERO, now.plus(self.config.permit_lifetime), &self.switch)
     }
 
-    /// The gate's own note of what stands in the line, where the engine has none.
-    fn with_line(&self, proposal: &Proposal, facts: &Facts) -> Facts {
-        let mut facts = facts.clone();
-        if let Some(typed) = self.typed.get(&proposal.worker) {
-            facts.line_unknown |= typed.is_unknown(&proposal.application);
-            if facts.pending_text.is_empty() {
-                facts.pending_text = typed.text(&proposal.application).to_owned();
-            }
-        }
-        facts
+    /// What a permit let through was not sent as a whole: nobody knows what stands in the worker's lines.
+    pub fn doubt(&mut self, worker: &WorkerId) {
+        self.typed.entry(worker.clone()).or_default().doubt();
     }
 
     fn refusal(&mut self, proposal: &Proposal) -> Option<Refusal> {
@@ -342,6 +364,7 @@ impl Gate {
         self.typed.entry(proposal.worker.clone()).or_default().note(&proposal.application, &proposal.action);
         let expires = now.plus(self.config.permit_lifetime);
         Permit::new(&proposal.worker, PermitKind::Agent { rule, approval, grant }, bound, expires, &self.switch)
+            .on_line(proposal.line.clone())
     }
 
     /// Takes back every permit of a worker that is out; how much of it was typed, nobody knows.

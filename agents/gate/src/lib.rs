@@ -14,8 +14,8 @@ mod text;
 
 pub use effect::{Draft, Inference, infer, infer_effect, is_browser};
 pub use gate::{Decided, Gate, GateConfig, GrantError, Lease, LeaseError, Proposed, Refusal, Step, Unredeemed, binding};
-pub use pending::PendingText;
+pub use pending::Line;
 pub use permit::{Permit, PermitKind, Pressed, StopSwitch};
 pub use policy::{Facts, Policy, PolicyError, PolicyFault};
 pub use secrets::{FileStore, KeyringStore, OpenedStore, Secret, SecretError, SecretStore, open_store};
-pub use text::{amount_in, classify, visible};
+pub use text::{amount_in, classify};

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use mz_protocol::{Action, Button, Modifiers, TypedText};
 
-const LONGEST: usize = 4 * 1024;
 const MOST: usize = 32;
 
-#[derive(Debug, Clone, Default)]
-struct Line {
-    text: String,
-    unknown: bool,
+/// What was typed into an application since the last Return.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    pub text: String,
+    /// Something else than `text` may stand there.
+    pub unknown: bool,
 }
+
+/// The longest line that is followed, in bytes.
+pub(crate) const LONGEST: usize = 4 * 1024;
 
 /// The text typed since the last Return, for one worker, told of each action that was let through. What an edit makes of the line is often not known (history, completion, paste, a cursor that
 /// moved): then the line counts as unknown until the next Return, and the gate asks.
@@ -23,18 +27,15 @@ pub struct PendingText {
 }
 
 impl PendingText {
-    pub fn new() -> Self {
-        Self::default()
+    /// What stands in the line of this application.
+    pub fn of(&self, application: &str) -> Line {
+        self.lines.get(application).cloned().unwrap_or(Line { text: String::new(), unknown: self.strange })
     }
 
-    /// The text since the last Return in this application.
-    pub fn text(&self, application: &str) -> &str {
-        self.lines.get(application).map_or("", |line| &line.text)
-    }
-
-    /// Whether the line may hold something else than `text` says.
-    pub fn is_unknown(&self, application: &str) -> bool {
-        self.lines.get(application).map_or(self.strange, |line| line.unknown)
+    /// What was let through may not have arrived as it was noted, or was vetoed and still stands there.
+    pub fn doubt(&mut self) {
+        self.lines.values_mut().for_each(|line| line.unknown = true);
+        self.strange = true;
     }
 
     /// A person drove, or a word was cut in the middle: nothing is known of any line until its next Return.
@@ -70,6 +71,7 @@ impl PendingText {
     fn line(&mut self, application: &str) -> &mut Line {
         if !self.lines.contains_key(application) && self.lines.len() >= MOST {
             self.lines.pop_first();
+            self.strange = true;
         }
         let unknown = self.strange;
         self.lines.entry(application.to_owned()).or_insert(Line { text: String::new(), unknown })
@@ -92,19 +94,19 @@ impl Line {
         let lower = key.to_ascii_lowercase();
         match lower.as_str() {
             "return" | "kp_enter" => *self = Self::default(),
-            "c" | "j" | "m" | "o" if modifiers == Modifiers::CTRL => *self = Self::default(),
+            "c" | "j" | "m" if modifiers == Modifiers::CTRL => *self = Self::default(),
+            // Runs the line and brings the next one of the history.
+            "o" if modifiers == Modifiers::CTRL => *self = Self { text: String::new(), unknown: true },
             "u" if modifiers == Modifiers::CTRL && !self.unknown => self.text.clear(),
             "backspace" if plain => {
                 self.text.pop();
             }
             "space" if plain => self.text.push(' '),
             "escape" | "control_l" | "control_r" | "shift_l" | "shift_r" | "alt_l" | "alt_r" | "super_l" => {}
-            one if plain && one.chars().count() == 1 => {
-                if modifiers.contains(Modifiers::SHIFT) {
-                    self.text.extend(key.chars().flat_map(char::to_uppercase));
-                } else {
-                    self.text.push_str(key);
-                }
+            one if one.chars().count() == 1 && modifiers.is_empty() => self.text.push_str(key),
+            // What Shift makes of a digit or a sign is the keyboard's affair.
+            one if modifiers == Modifiers::SHIFT && one.chars().count() == 1 && one.chars().all(char::is_alphabetic) => {
+                self.text.extend(key.chars().flat_map(char::to_uppercase));
             }
             // Everything else may move the cursor, recall, complete or paste; named signs such as `slash` too.
             _ => self.leave(),
@@ -126,26 +128,41 @@ mod tests {
 
     #[test]
     fn a_line_gathers_until_return() {
-        let mut pending = PendingText::new();
+        let mut pending = PendingText::default();
         pending.note("XTerm", &typed("git pu"));
         pending.note("Geany", &typed("other"));
         for one in ["s", "x", "BackSpace", "h"] {
             pending.note("XTerm", &key(one));
         }
-        assert_eq!(pending.text("XTerm"), "git push");
-        assert!(!pending.is_unknown("XTerm"));
+        assert_eq!(pending.of("XTerm"), Line { text: "git push".into(), unknown: false });
         pending.note("XTerm", &key("Return"));
-        assert_eq!((pending.text("XTerm"), pending.text("Geany")), ("", "other"));
+        assert_eq!((&*pending.of("XTerm").text, &*pending.of("Geany").text), ("", "other"));
+    }
+
+    #[test]
+    fn a_doubted_line_keeps_its_text_until_it_is_run_or_given_up() {
+        let mut pending = PendingText::default();
+        pending.note("XTerm", &typed("curl x"));
+        pending.doubt();
+        pending.note("XTerm", &typed("ls"));
+        assert_eq!(pending.of("XTerm"), Line { text: "curl xls".into(), unknown: true });
+        assert!(pending.of("Konsole").unknown);
+        pending.note("XTerm", &key("Ctrl+c"));
+        assert_eq!(pending.of("XTerm"), Line::default());
+        pending.note("XTerm", &key("Shift+a"));
+        assert_eq!(pending.of("XTerm"), Line { text: "A".into(), unknown: false });
+        pending.note("XTerm", &key("Ctrl+o"));
+        assert!(pending.of("XTerm").unknown);
     }
 
     #[test]
     fn what_may_change_the_line_makes_it_unknown() {
-        for chord in ["Up", "Tab", "Ctrl+r", "Ctrl+Shift+v", "Left", "Shift+Insert"] {
-            let mut pending = PendingText::new();
+        for chord in ["Up", "Tab", "Ctrl+r", "Ctrl+Shift+v", "Left", "Shift+Insert", "Shift+7", "Shift+."] {
+            let mut pending = PendingText::default();
             pending.note("XTerm", &key(chord));
-            assert!(pending.is_unknown("XTerm"), "{chord}");
+            assert!(pending.of("XTerm").unknown, "{chord}");
             pending.note("XTerm", &key("Return"));
-            assert!(!pending.is_unknown("XTerm"), "{chord}");
+            assert!(!pending.of("XTerm").unknown, "{chord}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mz_protocol::{ApprovalId, Digest, GrantId, LeaseId, Timestamp, WorkerId};
+use mz_protocol::{ApprovalId, CommandLine, Digest, GrantId, LeaseId, Timestamp, WorkerId};
 
 /// For one worker: counts every cut, and says whether it is stopped now.
 #[derive(Debug, Default)]
@@ -106,6 +106,7 @@ pub struct Permit {
     worker: WorkerId,
     kind: PermitKind,
     binding: Digest,
+    line: Option<CommandLine>,
     expires: Timestamp,
     generation: u64,
     switch: Arc<WorkerSwitch>,
@@ -115,7 +116,16 @@ impl Permit {
     pub(crate) fn new(worker: &WorkerId, kind: PermitKind, binding: Digest, expires: Timestamp, switch: &StopSwitch) -> Self {
         let switch = switch.of(worker);
         let generation = switch.generation.load(Ordering::SeqCst);
-        Self { worker: worker.clone(), kind, binding, expires, generation, switch }
+        Self { worker: worker.clone(), kind, binding, line: None, expires, generation, switch }
+    }
+
+    pub(crate) fn on_line(self, line: Option<CommandLine>) -> Self {
+        Self { line, ..self }
+    }
+
+    /// The command line that the action was judged with.
+    pub fn line(&self) -> Option<&CommandLine> {
+        self.line.as_ref()
     }
 
     pub fn worker(&self) -> &WorkerId {

@@ -7,13 +7,14 @@ mod load;
 use std::collections::HashMap;
 
 use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet};
-use mz_protocol::{Digest, Effect, PersonId, Proposal, TextClass, TypedText, Verdict};
+use mz_protocol::{Action, CommandLine, Effect, PersonId, Proposal, TextClass, TypedText, Verdict};
 
 pub use fault::{PolicyError, PolicyFault};
 
 use crate::effect::{Draft, Inference, infer};
+use crate::pending::{LONGEST as LONGEST_LINE, Line, has_controls};
 use crate::shell::rank;
-use crate::text::classify;
+use crate::text::{amount_in, classify};
 
 /// Longer texts are refused unread.
 const LONGEST_TEXT: usize = 16 * 1024;
@@ -21,16 +22,10 @@ const LONGEST_TEXT: usize = 16 * 1024;
 /// What the engine knows besides the proposal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Typed into this application since the last Return. Empty: the gate uses its own note of what it let
-    /// through.
-    pub pending_text: String,
-    pub line_unknown: bool,
     /// The target hides what is typed (`States::SECRET`).
     pub field_secret: bool,
     /// The target takes several lines (`States::MULTILINE`).
     pub multiline: bool,
-    /// Of the whole frame that a person is shown with the question.
-    pub frame: Option<Digest>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,20 +80,21 @@ impl Policy {
         rules.into_iter().map(|rule| (rule.id.clone(), rule.why.clone())).collect()
     }
 
-    /// The policy's answer. Nothing in here fails open: an error is a denial.
-    pub fn decide(&self, proposal: &Proposal, facts: &Facts) -> Verdict {
+    /// The policy's answer about an action on this line. Nothing in here fails open: an error is a denial.
+    pub fn decide(&self, proposal: &Proposal, facts: &Facts, line: &Line) -> Verdict {
         let mut proposal = proposal.clone();
-        let inference = complete(&mut proposal, facts);
-        self.judge(&proposal, facts, &inference).verdict
+        let inference = complete(&mut proposal, facts, line);
+        self.judge(&proposal, facts, line, &inference).verdict
     }
 
     /// Answers for a proposal that [`complete`] has gone over.
-    pub(crate) fn judge(&self, proposal: &Proposal, facts: &Facts, inference: &Inference) -> Judgement {
+    pub(crate) fn judge(&self, proposal: &Proposal, facts: &Facts, line: &Line, inference: &Inference) -> Judgement {
         let sized = |verdict| Judgement { verdict, grantable: false };
-        if plain_text(proposal).len().max(facts.pending_text.len()) > LONGEST_TEXT {
+        let shown = proposal.line.as_ref().map_or(0, |line| line.text.len());
+        if plain_text(proposal).len() > LONGEST_TEXT || shown > LONGEST_LINE {
             return sized(deny("limit.text", "the text is longer than a person could check; type it in parts"));
         }
-        let request = match self.names.request(proposal, facts, inference) {
+        let request = match self.names.request(proposal, facts, line, inference) {
             Ok(request) => request,
             Err(why) => return sized(deny("gate.error", &format!("the policy could not be asked: {why}"))),
         };
@@ -163,7 +159,7 @@ fn ask(asking: &[&Rule]) -> Judgement {
 
 /// Goes over a proposal as the gate sees it: effect and text classes are never less than what the gate
 /// itself infers.
-pub(crate) fn complete(proposal: &mut Proposal, facts: &Facts) -> Inference {
+pub(crate) fn complete(proposal: &mut Proposal, facts: &Facts, line: &Line) -> Inference {
     let inference = infer(&Draft {
         action: &proposal.action,
         application: &proposal.application,
@@ -171,8 +167,8 @@ pub(crate) fn complete(proposal: &mut Proposal, facts: &Facts) -> Inference {
         host: proposal.host.as_deref(),
         target_role: proposal.target_role,
         target_name: &proposal.target_name,
-        pending_text: &facts.pending_text,
-        line_unknown: facts.line_unknown,
+        pending_text: &line.text,
+        line_unknown: line.unknown,
         multiline: facts.multiline,
     });
     if rank(inference.effect) > rank(proposal.effect) {
@@ -180,20 +176,28 @@ pub(crate) fn complete(proposal: &mut Proposal, facts: &Facts) -> Inference {
     }
     let text = plain_text(proposal);
     if !text.is_empty() && text.len() <= LONGEST_TEXT {
-        let class = classify(text)
-            | if facts.pending_text.is_empty() {
-                TextClass::empty()
-            } else {
-                classify(&format!("{}{text}", facts.pending_text))
-            };
+        let class =
+            classify(text) | if line.text.is_empty() { TextClass::empty() } else { classify(&format!("{}{text}", line.text)) };
         proposal.text_class |= class;
+    }
+    let keys = matches!(proposal.action, Action::Type { .. } | Action::Key { .. });
+    proposal.line = (inference.terminal && keys).then(|| {
+        let text = match &proposal.action {
+            Action::Type { text } => format!("{}{}", line.text, text.shown()),
+            _ => line.text.clone(),
+        };
+        CommandLine { known: !line.unknown && !has_controls(&text), text }
+    });
+    if inference.intent == "pay" {
+        // Only what the button itself says is surely the amount; what was typed before it may be any.
+        proposal.amount_cents = proposal.amount_cents.max(amount_in(&proposal.target_name));
     }
     inference
 }
 
 fn plain_text(proposal: &Proposal) -> &str {
     match &proposal.action {
-        mz_protocol::Action::Type { text: TypedText::Plain(text) } => text,
+        Action::Type { text: TypedText::Plain(text) } => text,
         _ => "",
     }
 }

@@ -40,6 +40,7 @@ fn proposal() -> Result<Proposal, Box<dyn Error>> {
         scene_version: u64::MAX,
         effect: Effect::Irreversible,
         text_class: TextClass::EMAIL | TextClass::PAYMENT,
+        line: None,
         amount_cents: Some(-5),
         risk: Risk::High,
         reason: None,

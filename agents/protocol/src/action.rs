@@ -189,6 +189,18 @@ impl Action {
         }
     }
 
+    /// The keys, text or arguments of it, in one text; empty for what only the pointer does.
+    pub fn input(&self) -> String {
+        match self {
+            Self::Type { text } => text.shown(),
+            Self::Key { chord } => chord.to_string(),
+            Self::Launch { args, .. } => format!("{args:?}"),
+            Self::Click { .. } | Self::Drag { .. } | Self::Scroll { .. } | Self::Move { .. } | Self::Wait { .. } => {
+                String::new()
+            }
+        }
+    }
+
     /// The verb that policy rules and reports use.
     pub fn verb(&self) -> &'static str {
         match self {

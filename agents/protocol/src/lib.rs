@@ -10,6 +10,7 @@ mod geometry;
 mod ids;
 mod policy;
 mod scene;
+mod text;
 mod time;
 mod view;
 mod waypoint;
@@ -17,8 +18,8 @@ mod work;
 
 pub use action::{Action, ActionResult, Button, Chord, Key, Modifiers, TypedText};
 pub use api::{
-    Command, ErrorCode, EventPage, ExportFormat, FromEngine, PROTOCOL_VERSION, Period, Problem, Push, ReportScope, Response, SavedFile,
-    ToEngine,
+    Command, ErrorCode, EventPage, ExportFormat, FromEngine, PROTOCOL_VERSION, Period, Problem, Push, ReportScope, Response,
+    SavedFile, ToEngine,
 };
 pub use event::{Actor, Event, EventBody, EventRecord, StepResult};
 pub use frame::{Codec, FrameError, FramePacket, TilePatch};
@@ -28,10 +29,11 @@ pub use ids::{
     ProcedureId, RoleId, ServiceId, WorkOrderId, WorkerId,
 };
 pub use policy::{
-    ApprovalRequest, ApprovalState, Decision, DecisionKind, Effect, Grant, GrantScope, Proposal, Risk, StopScope, TextClass,
-    Verdict, VoidReason,
+    ApprovalRequest, ApprovalState, CommandLine, Decision, DecisionKind, Effect, Grant, GrantInput, GrantScope, Proposal,
+    READ_TIME, Risk, StopScope, TextClass, Verdict, VoidReason,
 };
 pub use scene::{Element, Role, Scene, Source, States, WindowInfo};
+pub use text::{has_unusual, visible};
 pub use time::{Millis, Timestamp};
 pub use view::{
     ApprovalView, CompanyView, DepartmentView, Figures, LimitView, ObjectiveView, OrderView, ServiceView, Snapshot,

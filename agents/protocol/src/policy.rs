@@ -44,6 +44,17 @@ bitflags! {
     }
 }
 
+/// How long a question must have been on a person's screen before an answer counts: sooner, it was not read.
+pub const READ_TIME: Millis = Millis(500);
+
+/// What stands in a terminal's command line with the action, as the gate has followed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    pub text: String,
+    /// False where the line may hold something else: recalled, completed, pasted, vetoed or cut.
+    pub known: bool,
+}
+
 /// An action on its way through the gate, with all that policy may ask about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
@@ -59,6 +70,9 @@ pub struct Proposal {
     pub host: Option<String>,
     pub target_role: Option<Role>,
     pub target_name: String,
+    /// Of keys and text that go to a terminal; the gate sets it.
+    #[serde(default)]
+    pub line: Option<CommandLine>,
     /// Around the target; the digest covers exactly these pixels.
     pub region: Rect,
     pub screen_digest: Digest,
@@ -86,7 +100,7 @@ pub enum Verdict {
 pub struct ApprovalRequest {
     pub id: ApprovalId,
     pub proposal: Proposal,
-    /// BLAKE3 over the proposal's action and screen digest: what a decision must name.
+    /// BLAKE3 over the proposal's action, command line and screen digest: what a decision must name.
     pub binding: Digest,
     pub rule: String,
     pub why: String,
@@ -135,6 +149,8 @@ pub enum VoidReason {
     /// The worker or its desktop ended.
     WorkerGone,
     EngineRestarted,
+    /// The work order was cancelled or has ended.
+    OrderEnded,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +194,22 @@ impl ApprovalState {
     }
 }
 
+/// Which keys, text or arguments a grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantInput {
+    /// As [`Action::input`] says it; empty for what only the pointer does.
+    Exactly(String),
+    /// Any text that is typed, but none in a terminal.
+    AnyText,
+}
+
+impl Default for GrantInput {
+    fn default() -> Self {
+        Self::Exactly(String::new())
+    }
+}
+
 /// What a grant covers. Every field that is set must match; a narrow grant sets them all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantScope {
@@ -190,6 +222,11 @@ pub struct GrantScope {
     pub target_role: Option<Role>,
     /// Compared as a whole, without case.
     pub target_name: String,
+    /// In a terminal: the whole command line, letter by letter.
+    #[serde(default)]
+    pub line: Option<String>,
+    #[serde(default)]
+    pub input: GrantInput,
     pub max_amount_cents: Option<i64>,
 }
 

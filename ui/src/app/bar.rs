@@ -3,7 +3,8 @@
 use egui::{Align, Align2, CursorIcon, Frame, Layout, Margin, Panel, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 use mz_protocol::{Command, CompanyView, StopScope};
 
-use crate::app::{App, Screen};
+use crate::app::App;
+use crate::desk::Screen;
 use crate::icons;
 use crate::model::Line;
 use crate::say;

@@ -3,7 +3,8 @@
 use egui::{Align2, Context, Key, Modifiers, Role, Sense, WidgetInfo, vec2};
 use mz_protocol::{WorkOrderId, WorkerId};
 
-use crate::app::{App, Screen};
+use crate::app::App;
+use crate::desk::Screen;
 use crate::tokens::{BODY, SMALL, Tokens, Weight, font};
 use crate::widgets::{dialog, field, line_at, plain};
 

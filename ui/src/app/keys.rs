@@ -2,7 +2,8 @@
 
 use egui::{Context, Key, Modifiers, Ui};
 
-use crate::app::{App, Screen};
+use crate::app::App;
+use crate::desk::Screen;
 use crate::tokens::{BODY, Tokens};
 use crate::widgets::{code, plain, strong};
 

@@ -5,7 +5,7 @@ use egui::{
 };
 use mz_protocol::{Action, ApprovalId, ApprovalRequest, ApprovalView, Command, Decision, DecisionKind, Timestamp, TypedText};
 
-use crate::app::{Desk, Screen};
+use crate::desk::{Desk, Screen};
 use crate::icons;
 use crate::model::Model;
 use crate::say;
@@ -19,7 +19,7 @@ use crate::widgets::{
 };
 
 /// No decision counts before the question was on the screen for this long, in seconds.
-const GUARD: f64 = 0.5;
+const GUARD: f64 = mz_protocol::READ_TIME.0 as f64 / 1000.0;
 
 /// Widths of the queue and of the question: less where the window is narrow, so that the frame stays large.
 fn widths(room: f32) -> (f32, f32) {
@@ -411,7 +411,7 @@ fn ask_grant(ui: &mut Ui, model: &Model, request: &ApprovalRequest, uses: &mut u
     if let Command::GiveGrant { scope, .. } = facts::grant(request, *uses, model.now()) {
         ui.add(egui::Label::new(plain(facts::grant_words(model, &scope), BODY, t.text)).wrap());
     }
-    let hint = "Nothing else is covered. It ends by itself, and can be taken back in Settings. The question at hand still needs your answer.";
+    let hint = "No other command, text or element is covered; whatever else the page shows is. It ends by itself, and can be taken back in Settings. The question at hand still needs your answer.";
     ui.add(egui::Label::new(plain(hint, SMALL + 1.0, t.dim)).wrap());
     ui.add_space(4.0);
     choices(ui, "Uses", uses, &[(5, "5 times"), (10, "10 times"), (25, "25 times")]);

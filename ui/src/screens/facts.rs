@@ -13,6 +13,7 @@ pub fn show(ui: &mut Ui, model: &Model, request: &ApprovalRequest) {
     ui.spacing_mut().item_spacing.y = 10.0;
     fact_text(ui, "Action", &say::proposal(p));
     typed(ui, p);
+    command(ui, p);
     fact_text(ui, "Where", &place(p));
     fact_text(ui, "Outside effect", effect(p));
     fact_text(ui, "Can be undone", undo(p));
@@ -45,6 +46,19 @@ fn typed(ui: &mut Ui, p: &Proposal) {
         }
         if matches!(text, TypedText::Secret(_)) {
             ui.add(egui::Label::new(plain("Typed by the gate from the keyring; no model sees it.", SMALL, t.dim)).wrap());
+        }
+    });
+}
+
+/// The command line in a terminal, which is part of what is approved.
+fn command(ui: &mut Ui, p: &Proposal) {
+    let t = Tokens::of(ui);
+    let Some(line) = &p.line else { return };
+    fact(ui, "Command line", |ui| {
+        ui.add(egui::Label::new(code(say::visible(&line.text), BODY - 1.0, t.text)).wrap());
+        if !line.known {
+            let doubt = "The line may hold something else: look at the terminal.";
+            ui.add(egui::Label::new(plain(doubt, SMALL, t.need)).wrap());
         }
     });
 }
@@ -116,6 +130,8 @@ pub fn grant(request: &ApprovalRequest, uses: u32, until: Timestamp) -> Command 
         host: p.host.clone(),
         target_role: p.target_role,
         target_name: p.target_name.clone(),
+        line: p.line.as_ref().map(|line| line.text.clone()),
+        input: mz_protocol::GrantInput::Exactly(p.action.input()),
         max_amount_cents: p.amount_cents,
     };
     Command::GiveGrant { scope, uses, until }
@@ -134,5 +150,16 @@ pub fn grant_words(model: &Model, scope: &mz_protocol::GrantScope) -> String {
     let host = scope.host.as_ref().map_or(String::new(), |host| format!(" on {host}"));
     let most =
         scope.max_amount_cents.map_or(String::new(), |cents| format!(", up to {}", say::cents(cents, &model.currency())));
-    format!("{who} may {}{role}{target} in {}{host}{most}", scope.verb.replace('_', " "), scope.application)
+    let what = match (&scope.line, &scope.input) {
+        (Some(line), mz_protocol::GrantInput::Exactly(keys)) if scope.verb == "key" => {
+            format!(" {} to run exactly “{}”", say::visible(keys), say::visible(line))
+        }
+        (Some(line), _) => format!(" so that the line is exactly “{}”", say::visible(line)),
+        (None, mz_protocol::GrantInput::Exactly(input)) if input.is_empty() => String::new(),
+        (None, mz_protocol::GrantInput::Exactly(input)) => format!(" exactly “{}”", say::visible(input)),
+        (None, mz_protocol::GrantInput::AnyText) => " any text".to_owned(),
+    };
+    let verb = scope.verb.replace('_', " ");
+    let on = if what.is_empty() { "" } else { " in" };
+    format!("{who} may {verb}{what}{on}{role}{target} in {}{host}{most}", scope.application)
 }

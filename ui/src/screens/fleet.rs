@@ -3,7 +3,7 @@
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 use mz_protocol::{CompanyView, LimitView};
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::icons;
 use crate::say;
 use crate::state::{Counts, Mark, paint_mark};

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::icons;
 use crate::model::Line;
 use crate::say;

@@ -3,7 +3,7 @@
 use egui::Ui;
 use mz_protocol::{Command, StopScope, WorkerState, WorkerView};
 
-use crate::app::{Desk, Screen};
+use crate::desk::{Desk, Screen};
 
 /// Whether a person may take this worker's desktop now.
 pub fn is_free(worker: &WorkerView) -> bool {

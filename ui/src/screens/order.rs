@@ -3,7 +3,7 @@
 use egui::{Align2, Label, ScrollArea, Sense, Ui, pos2, vec2};
 use mz_protocol::{Command, OrderState, OrderView, OutcomeReport};
 
-use crate::app::{Desk, Screen};
+use crate::desk::{Desk, Screen};
 use crate::icons;
 use crate::model::{EventsOf, is_open};
 use crate::say;

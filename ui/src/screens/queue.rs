@@ -89,5 +89,6 @@ fn void(why: &mz_protocol::VoidReason) -> &'static str {
         V::TakenOver => "Void, taken over",
         V::WorkerGone => "Void, the worker ended",
         V::EngineRestarted => "Void, the engine restarted",
+        V::OrderEnded => "Void, the work order ended",
     }
 }

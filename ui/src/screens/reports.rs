@@ -6,7 +6,7 @@ use egui_plot::{Bar, BarChart, Plot};
 use mz_protocol::{Command, ExportFormat, Period, ReportScope, Snapshot};
 use serde_json::Value;
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::icons;
 use crate::model::Export;
 use crate::say;

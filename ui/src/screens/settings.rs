@@ -3,7 +3,7 @@
 use egui::{Rect, ScrollArea, Ui, pos2, vec2};
 use mz_protocol::{Command, Grant};
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::model::Line;
 use crate::prefs::ThemeChoice;
 use crate::screens::facts;

@@ -5,7 +5,7 @@ use egui::{
 };
 use mz_protocol::{Effect, Timestamp, WorkerId, WorkerState, WorkerView};
 
-use crate::app::{Desk, Screen};
+use crate::desk::{Desk, Screen};
 use crate::icons;
 use crate::model::Model;
 use crate::say;

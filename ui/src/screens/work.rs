@@ -3,7 +3,7 @@
 use egui::{Align2, ComboBox, CornerRadius, CursorIcon, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 use mz_protocol::{Command, DepartmentId, ObjectiveId, OrderState, OrderView, Snapshot, WorkOrderId};
 
-use crate::app::Desk;
+use crate::desk::Desk;
 use crate::icons;
 use crate::model::Model;
 use crate::screens::order::{self, Wish};

@@ -6,7 +6,7 @@ use egui::{
 };
 use mz_protocol::{Command, LeaseId, Size, StopScope, WorkerId, WorkerState, WorkerView};
 
-use crate::app::{Desk, Screen};
+use crate::desk::{Desk, Screen};
 use crate::icons;
 use crate::model::EventsOf;
 use crate::say;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use egui::Theme;
 use egui_kittest::Harness;
 use mz_protocol::{EventRecord, PersonId, Snapshot};
-use mz_ui::app::Screen;
+use mz_ui::desk::Screen;
 use mz_ui::prefs::{Prefs, ThemeChoice};
 use mz_ui::testing::FakeEngine;
 use mz_ui::{App, SocketLink, sample};

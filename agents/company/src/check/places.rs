@@ -47,6 +47,9 @@ impl Looker<'_> {
     /// As `fill_all`, with a text of its own for each line: what an order gives as a list.
     pub fn fill_lists(&self, texts: &[String]) -> Result<Vec<String>, String> {
         let filled = self.fill_all(texts)?;
+        if let Some(at) = filled.iter().position(|text| text.trim().is_empty()) {
+            return Err(format!("The check cannot be made: {:?} is an empty list.", texts[at]));
+        }
         Ok(filled.iter().flat_map(|text| text.lines().map(str::to_owned)).collect())
     }
 

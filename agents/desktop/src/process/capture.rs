@@ -96,9 +96,8 @@ impl Loop {
         self.display
             .damage_subtract(self.mark, x11rb::NONE, x11rb::NONE)
             .map_err(|error| DesktopError::display("watching for changes", error))?;
-        self.screen.capture(&self.display, damaged)?;
+        self.screen.capture_changes(&self.display, damaged, self.pictures.last(), changed)?;
         let captured = now_us();
-        self.screen.differing(self.pictures.last(), changed);
         if !changed.is_empty() {
             let pixels = self.pictures.next(&self.screen, changed);
             self.writer.publish(captured, pixels, changed.clone());

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use mz_gate::{Facts, Policy};
+use mz_gate::{Facts, Line, Policy};
 use mz_protocol::{
     Action, Button, DepartmentId, Digest, Effect, Modifiers, Point, Proposal, Rect, Risk, Role, RoleId, TextClass, WorkerId,
 };
@@ -29,14 +29,14 @@ pub fn gate(samples: usize) -> anyhow::Result<BenchReport> {
     let facts = Facts::default();
     let proposals = proposals()?;
     for proposal in &proposals {
-        policy.decide(proposal, &facts);
+        policy.decide(proposal, &facts, &Line::default());
     }
     let count = if samples == 0 { SAMPLES } else { samples };
     let timings = (0..count)
         .map(|i| {
             let proposal = &proposals[i % proposals.len()];
             let begun = Instant::now();
-            std::hint::black_box(policy.decide(std::hint::black_box(proposal), &facts));
+            std::hint::black_box(policy.decide(std::hint::black_box(proposal), &facts, &Line::default()));
             begun.elapsed().as_secs_f64() * 1e6
         })
         .collect();
@@ -66,6 +66,7 @@ fn proposals() -> anyhow::Result<Vec<Proposal>> {
                 scene_version: 1,
                 effect: Effect::None,
                 text_class: TextClass::empty(),
+                line: None,
                 amount_cents: None,
                 risk: Risk::Low,
                 reason: None,

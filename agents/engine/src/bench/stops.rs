@@ -11,7 +11,8 @@ use mz_protocol::{Command, PersonId, StopScope, WorkerId};
 use super::company::{Premises, stuck};
 use super::{BenchReport, Row};
 use crate::cli::client::Client;
-use crate::house::{Begin, House, load, with_engine};
+use crate::engine::with_engine;
+use crate::house::{Begin, House, load};
 use crate::paths::Paths;
 
 const WORKERS: usize = 4;

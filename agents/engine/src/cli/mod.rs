@@ -1,7 +1,6 @@
 //! The command `mezzanine`.
 
 mod args;
-pub use args::DayArgs;
 pub mod client;
 mod print;
 mod run;

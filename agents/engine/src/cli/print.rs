@@ -4,7 +4,7 @@ use mz_protocol::{ApprovalView, OrderView, Snapshot, Timestamp, WorkerState, Wor
 
 /// What a terminal may show of a text that came from a worker or a file.
 pub fn plain(text: &str) -> String {
-    mz_gate::visible(text)
+    mz_protocol::visible(text)
 }
 
 /// In this machine's time zone.
@@ -38,7 +38,7 @@ pub fn status(snapshot: &Snapshot) {
 pub fn worker(view: &WorkerView) {
     let step = view.step.as_ref().map_or_else(String::new, |step| format!("{}/{} {}", step.number, step.of, plain(&step.text)));
     let order = view.order.as_ref().map_or("—", |order| order.as_str());
-    println!("{:<10} {:<12} {:<28} {order:<9} {step}", plain(&view.name), view.department, state(&view.state));
+    println!("{:<10} {:<12} {:<28} {order:<11} {step}", plain(&view.name), view.department, state(&view.state));
 }
 
 fn state(state: &WorkerState) -> String {
@@ -59,7 +59,7 @@ pub fn order(view: &OrderView) {
         view.outcome.as_ref().map_or_else(String::new, |report| format!("{}/{} points", report.earned(), report.possible()));
     let state = serde_json::to_value(view.state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
     let reason = view.reason.as_deref().map(plain).unwrap_or_default();
-    println!("{:<9} {state:<15} {points:<14} {} {reason}", view.order.id, plain(&view.order.title));
+    println!("{:<11} {state:<15} {points:<14} {} {reason}", view.order.id, plain(&view.order.title));
 }
 
 pub fn approval(view: &ApprovalView, now: Timestamp) {
@@ -67,6 +67,10 @@ pub fn approval(view: &ApprovalView, now: Timestamp) {
     let left = view.request.expires.since(now).0 / 1000;
     println!("{}  {} wants to {} “{}”", view.request.id, proposal.worker, proposal.action.verb(), plain(&proposal.target_name));
     println!("    in {} “{}”{}", plain(&proposal.application), plain(&proposal.window_title), host(proposal.host.as_deref()));
+    if let Some(line) = &proposal.line {
+        let doubt = if line.known { "" } else { "  (the line may hold something else: look at the terminal)" };
+        println!("    command line: {}{doubt}", plain(&line.text));
+    }
     println!("    rule {}: {}", view.request.rule, plain(&view.request.why));
     if let Some(reason) = &proposal.reason {
         println!("    {} says (not checked): {}", proposal.worker, plain(reason));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::civil::Date;
@@ -28,33 +29,41 @@ use crate::house::Begin;
 use crate::paths::Paths;
 use crate::pictures::console_program;
 use crate::server::Tokens;
-use crate::{bench, clock, day, house};
+use crate::{bench, clock, day, engine, house};
 
 /// A decision given faster than this was not thought about, and does not count.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(600);
+const LOOK: Duration = Duration::from_millis(mz_protocol::READ_TIME.0);
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let json = args.json;
     match args.command {
         Cmd::Up(up) => {
             let (company, paths) = premises(&up.opening.company, args.socket)?;
-            house::up(company, Paths { listen: up.listen, ..paths }, begin(&up.opening)).map(|()| ExitCode::SUCCESS)
+            engine::up(company, Paths { listen: up.listen, ..paths }, begin(&up.opening)).map(|()| ExitCode::SUCCESS)
         }
         Cmd::Open(opening) => open(&opening, args.socket),
         Cmd::Console => console(&place(&args)?),
         Cmd::Token(command) => token(command, json),
         Cmd::Day(day_args) => {
+            let decisions = match &day_args.decide {
+                Some(path) if day_args.headless => path,
+                None if day_args.headless => bail!("a headless day needs decisions: name a file with --decide"),
+                _ => bail!("say --headless, or open the console with `mezzanine open`"),
+            };
             let company = house::load(&company_dir(&day_args.company)?)?;
             let home = day_args.company.home.as_deref();
             let out = match (&day_args.out, std::env::var_os("MEZZANINE_OUT")) {
                 (Some(out), _) => out.clone(),
                 (None, Some(out)) => PathBuf::from(out),
-                (None, None) => Paths::root(home)?.join("days").join(jiff::Zoned::now().strftime("%Y-%m-%d-%H%M%S").to_string()),
+                (None, None) => {
+                    Paths::root(home)?.join("days").join(jiff::Zoned::now().strftime("%Y-%m-%d-%H%M%S").to_string())
+                }
             };
             println!("The day goes to {}", out.display());
             let state = home.map_or_else(|| out.join("state"), Path::to_owned);
             let paths = Paths::apart(&company.id, &state)?;
-            day::run(company, paths, &day_args, &out)
+            let longest = Duration::from_secs(day_args.minutes * 60);
+            day::run(company, paths, &day::Plan { decisions, pictures: day_args.pictures, longest, out: &out })
         }
         Cmd::Bench { what, samples } => {
             let report = match what {
@@ -117,7 +126,8 @@ fn company_dir(args: &CompanyArgs) -> anyhow::Result<PathBuf> {
     if let Some(dir) = &args.company {
         return Ok(dir.clone());
     }
-    let own = std::env::current_exe().and_then(|program| program.canonicalize()).context("cannot tell where this program is")?;
+    let own =
+        std::env::current_exe().and_then(|program| program.canonicalize()).context("cannot tell where this program is")?;
     let installed = own.ancestors().nth(2).map(|prefix| prefix.join("share/mezzanine/companies/atelier"));
     installed
         .into_iter()
@@ -137,14 +147,13 @@ fn console(place: &[OsString]) -> anyhow::Result<ExitCode> {
 fn open(opening: &OpenArgs, socket: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let (company, paths) = premises(&opening.company, socket)?;
     let place = ["--socket".into(), paths.socket.clone().into()];
-    house::with_engine(company, paths, begin(opening), |_| console(&place))
+    engine::with_engine(company, paths, begin(opening), |_| console(&place))
 }
 
 fn company(command: CompanyCmd, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         CompanyCmd::Check { folder } => {
-            let faults =
-                Company::load(&folder).map_or_else(|faults| faults, |company| house::company_faults(&company));
+            let faults = Company::load(&folder).map_or_else(|faults| faults, |company| house::company_faults(&company));
             if json {
                 println!("{}", serde_json::to_string_pretty(&faults)?);
             } else if faults.is_empty() {
@@ -229,9 +238,7 @@ fn secret(command: SecretCmd, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn token(command: TokenCmd, json: bool) -> anyhow::Result<ExitCode> {
-    let tokens = |home: &HomeArgs| -> anyhow::Result<Tokens> {
-        Ok(Tokens::at(&Paths::root(home.home.as_deref())?))
-    };
+    let tokens = |home: &HomeArgs| -> anyhow::Result<Tokens> { Ok(Tokens::at(&Paths::root(home.home.as_deref())?)) };
     match command {
         TokenCmd::New(args) => {
             let name = PersonId::new(args.name)?;

@@ -7,8 +7,8 @@ use mz_protocol::{
 };
 
 use super::Floor;
+use crate::answer::problem;
 use crate::clock;
-use crate::commands::problem;
 
 impl Floor {
     pub fn decide(&self, decision: Decision) -> Result<(), Problem> {
@@ -96,7 +96,14 @@ impl Floor {
     pub fn give_grant(&self, scope: GrantScope, uses: u32, until: Timestamp, person: &PersonId) -> Result<Grant, Problem> {
         let mut state = self.lock();
         let step = state.gate.give_grant(clock::now(), scope, uses, until, person);
-        self.settle(&mut state, Actor::Person(person.clone()), step).map_err(problem)?.map_err(refused)
+        let given = step.result.as_ref().ok().map(|grant| grant.id.clone());
+        let settled = self.settle(&mut state, Actor::Person(person.clone()), step);
+        if let (Err(_), Some(grant)) = (&settled, given) {
+            // It was not acknowledged, so it never was, whatever can be written later.
+            state.gate.forget_grant(&grant);
+            state.owed.retain(|event| !matches!(&event.body, EventBody::GrantGiven { grant: owed } if owed.id == grant));
+        }
+        settled.map_err(problem)?.map_err(refused)
     }
 
     pub fn revoke_grant(&self, grant: &GrantId, person: &PersonId) -> Result<(), Problem> {

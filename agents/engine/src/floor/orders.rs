@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use mz_protocol::{Actor, EventBody, OrderState, OrderView, ServiceId, WorkOrder, WorkOrderId, WorkerId};
+use mz_gate::Step;
+use mz_protocol::{Actor, EventBody, OrderState, OrderView, ServiceId, VoidReason, WorkOrder, WorkOrderId, WorkerId};
 
 use super::{Floor, FloorError, State};
-use crate::desk::Seat;
+use crate::clock;
+use crate::workplace::Seat;
 
 impl Floor {
     /// The next order of this worker that can be begun, taken; waits at most `patience`. Only orders whose
@@ -85,7 +87,11 @@ impl Floor {
         let mut state = self.lock();
         let from = state.views.order(id).ok_or_else(|| FloorError::NoOrder(id.clone()))?.state;
         let moved = EventBody::OrderMoved { order: id.clone(), worker: worker.cloned(), from, to, reason };
-        self.write(&mut state, by, vec![moved])
+        let mut events = vec![moved];
+        if to.is_final() {
+            events.extend(void_questions(&mut state, id));
+        }
+        self.settle(&mut state, by, Step { result: (), events })
     }
 
     /// The worker cannot go on by itself. Of an order that a person has ended meanwhile nobody is asked.
@@ -105,6 +111,14 @@ impl Floor {
         };
         self.write(&mut state, Actor::Worker(worker.clone()), vec![moved, asked])
     }
+}
+
+/// Nobody is asked any more about an order that is over.
+fn void_questions(state: &mut State, id: &WorkOrderId) -> Vec<EventBody> {
+    let open = state.gate.open_approvals();
+    let of_order = open.iter().filter(|(request, _)| request.proposal.order.as_ref() == Some(id));
+    let ids: Vec<_> = of_order.map(|(request, _)| request.id.clone()).collect();
+    ids.iter().flat_map(|question| state.gate.void(clock::now(), question, VoidReason::OrderEnded).events).collect()
 }
 
 fn ready_order(state: &State, worker: &WorkerId) -> Option<WorkOrder> {

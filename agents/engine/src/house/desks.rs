@@ -11,10 +11,10 @@ use mz_protocol::{
 };
 
 use super::{House, HouseError, Station, lock, requests};
-use crate::commands::internal;
-use crate::desk::Seat;
+use crate::answer::internal;
 use crate::dispatch::Dispatcher;
 use crate::recorder;
+use crate::workplace::Seat;
 
 /// The longest file that a work order may bring along.
 const LARGEST_FILE: u64 = 64 << 20;

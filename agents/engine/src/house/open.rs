@@ -1,10 +1,8 @@
-//! Opening: the state of the last engine is read, what it left half done is settled, and everyone goes to work.
+//! Opening: the state of the last engine is read, what it left half done is settled.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mz_client::Fingerprint;
@@ -13,20 +11,17 @@ use mz_desktop::{ProcessRuntime, Runtime};
 use mz_gate::{Gate, GateConfig, Policy, PolicyFault};
 use mz_ledger::{Direction, Filter, Ledger, LedgerError, Recording, RecordingLimits};
 use mz_protocol::{
-    Actor, CompanyId, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceId, ServiceView, WorkOrderId, WorkerState,
-    WorkerView,
+    Actor, CompanyId, CompanyView, DepartmentView, Digest, EventBody, Figures, OrderState, Risk, ServiceId, ServiceView,
+    WorkOrderId, WorkerState, WorkerView,
 };
 
 use super::{Begin, House};
 use crate::clock;
-use crate::desk::Seat;
 use crate::floor::Floor;
 use crate::paths::Paths;
 use crate::services::ServiceSpec;
-use crate::staff::Employee;
 use crate::views::Views;
 
-const STORAGE_LOOK: Duration = Duration::from_secs(2);
 /// Secrets that one service may bring, and the bytes of each.
 const MOST_SECRETS: usize = 16;
 const LONGEST_SECRET: u64 = 4096;
@@ -121,32 +116,6 @@ pub fn house(
     });
     house.begin(begin)?;
     Ok(house)
-}
-
-/// One thread a worker.
-pub fn employ(house: &Arc<House>) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let hire = |(number, worker): (usize, &mz_company::Worker)| {
-        let seat = Seat { worker: worker.id.clone(), role: worker.role.clone(), department: worker.department.clone() };
-        let employee = Employee::new(Arc::clone(house), seat, number as u16);
-        std::thread::Builder::new().name(format!("worker-{}", worker.id)).spawn(move || employee.employ())
-    };
-    house.company.workers.iter().enumerate().map(hire).collect::<Result<_, _>>().context("cannot start the workers' threads")
-}
-
-/// Looks after the room on the disk: work stops while there is still room to write down that it stopped.
-pub fn watch_storage(house: &Arc<House>) -> anyhow::Result<JoinHandle<()>> {
-    let house = Arc::clone(house);
-    let watch = move || {
-        let path = house.paths.state.display().to_string();
-        while !house.floor.is_shutting_down() {
-            match rustix::fs::statvfs(&house.paths.state) {
-                Ok(stat) => house.floor.room(&path, stat.f_bavail.saturating_mul(stat.f_frsize)),
-                Err(error) => tracing::warn!("the room on the disk that holds {path} is not known: {error}"),
-            }
-            house.floor.pause(STORAGE_LOOK);
-        }
-    };
-    std::thread::Builder::new().name("storage".to_owned()).spawn(watch).context("cannot watch the disk")
 }
 
 /// How a service of the company is run here.

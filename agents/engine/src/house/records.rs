@@ -13,7 +13,7 @@ use mz_protocol::{
 use mz_report::{Names, Report};
 
 use super::House;
-use crate::commands::{Answer, internal, picture, problem};
+use crate::answer::{Answer, internal, picture, problem};
 use crate::paths::Paths;
 
 /// The keyring of a session answers in this time or counts as absent.

@@ -11,7 +11,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::{Guest, Hall, LONGEST_MESSAGE};
-use crate::commands::{self, Answer};
+use crate::answer::{Answer, to_text};
+use crate::commands;
 use crate::feeds::{Feeds, PICTURES};
 use crate::house::House;
 
@@ -258,11 +259,4 @@ async fn write(
             return;
         }
     }
-}
-
-/// As a text message. Our own types always serialise; should one not, the client sees a goodbye.
-pub fn to_text(message: &FromEngine) -> Message {
-    let text = serde_json::to_string(message)
-        .unwrap_or_else(|_| r#"{"message":"goodbye","problem":{"code":"internal","message":"unprintable answer"}}"#.to_owned());
-    Message::Text(text.into())
 }

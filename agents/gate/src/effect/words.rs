@@ -140,9 +140,9 @@ pub(super) fn field_intent(name: &str) -> &'static str {
     }
 }
 
-/// No host: nothing was fetched, so nothing can be sent.
+/// A host that is not known may be any.
 pub(super) fn is_outside(host: Option<&str>) -> bool {
-    host.map(|host| host.split(':').next().unwrap_or(host)).is_some_and(|host| {
+    host.map(|host| host.split(':').next().unwrap_or(host)).is_none_or(|host| {
         !(host.is_empty() || host == "localhost" || host.starts_with("127.") || host == "[" || host == "::1")
     })
 }

@@ -5,7 +5,7 @@ use mz_protocol::{
     VoidReason, WorkerId,
 };
 
-use super::{Decided, Gate, Question, REMEMBERED, Step, Unredeemed, binding};
+use super::{Decided, Gate, Question, REMEMBERED, Step, Unredeemed, binding, void_words};
 use crate::permit::Permit;
 
 impl Gate {
@@ -54,6 +54,10 @@ impl Gate {
         let result = match decision.kind {
             DecisionKind::Approve => self.approve(now, &id, by, &mut events),
             DecisionKind::Veto { reason } => {
+                if let Some(worker) = self.questions.get(&id).map(|question| question.request.proposal.worker.clone()) {
+                    // What was vetoed may still stand in the line.
+                    self.doubt(&worker);
+                }
                 self.close(&id, ApprovalState::Vetoed { by, reason, at: now }, &mut events);
                 Decided::Vetoed
             }
@@ -265,7 +269,9 @@ fn difference(request: &ApprovalRequest, action: &Action, screen: Digest) -> Opt
     if *action != request.proposal.action {
         return Some(VoidReason::ActionChanged);
     }
-    (binding(action, &screen, request.proposal.region) != request.binding).then_some(VoidReason::ScreenChanged)
+    let proposal = &request.proposal;
+    let bound = binding(action, proposal.line.as_ref(), &screen, proposal.region);
+    (bound != request.binding).then_some(VoidReason::ScreenChanged)
 }
 
 fn said(state: &ApprovalState) -> String {
@@ -276,6 +282,6 @@ fn said(state: &ApprovalState) -> String {
         ApprovalState::Vetoed { by, .. } => format!("{by} vetoed it"),
         ApprovalState::Edited { by, .. } => format!("{by} changed the text"),
         ApprovalState::TakenOver { by, .. } => format!("{by} took over"),
-        ApprovalState::Void { why, .. } => format!("it is void ({why:?})"),
+        ApprovalState::Void { why, .. } => format!("it is void: {}", void_words(why)),
     }
 }

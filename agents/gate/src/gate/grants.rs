@@ -1,8 +1,16 @@
 //! Approval of an intent instead of a click: narrow, counted, dated, and taken back at once.
 
-use mz_protocol::{EventBody, Grant, GrantId, GrantScope, PersonId, Proposal, TextClass, Timestamp};
+use mz_protocol::{
+    Action, EventBody, Grant, GrantId, GrantInput, GrantScope, PersonId, Proposal, TextClass, Timestamp, TypedText,
+};
 
 use super::{Gate, Step, numbered};
+use crate::pending::LONGEST;
+
+/// The longest input that a grant can name, in bytes.
+const LONGEST_INPUT: usize = 16 * 1024;
+/// The rule about money; a grant for it names the most that may be paid.
+const PAYMENT: &str = "external.payment";
 
 /// Why there is no such grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +21,10 @@ pub enum GrantError {
     TooWide(&'static str),
     #[error("a grant has 1 to {most} uses and ends within {days} days of now")]
     Bounds { most: u32, days: u64 },
+    #[error("how much would be paid is not known here, so every payment is asked about")]
+    NoAmount,
+    #[error("the command or text is too long to be granted; approve it each time")]
+    TooLong,
     #[error("there are {0} grants; revoke one first")]
     TooMany(usize),
     #[error("there is no grant {0}")]
@@ -56,6 +68,11 @@ impl Gate {
         Step { result, events }
     }
 
+    /// Takes back a grant that could not be written down.
+    pub fn forget_grant(&mut self, id: &GrantId) {
+        self.grants.remove(id);
+    }
+
     /// The grants that still count.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.grants.values()
@@ -80,6 +97,16 @@ impl Gate {
         ];
         if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
             return Err(GrantError::TooWide(what));
+        }
+        if scope.rule == PAYMENT && scope.max_amount_cents.is_none() {
+            return Err(GrantError::NoAmount);
+        }
+        let input = match &scope.input {
+            GrantInput::Exactly(text) => text.len(),
+            GrantInput::AnyText => 0,
+        };
+        if input > LONGEST_INPUT || scope.line.as_ref().is_some_and(|line| line.len() > LONGEST) {
+            return Err(GrantError::TooLong);
         }
         let most = self.config.max_grant_uses;
         let latest = now.plus(self.config.max_grant_lifetime);
@@ -135,7 +162,17 @@ fn covers(scope: &GrantScope, proposal: &Proposal, rule: &str) -> bool {
         (None, Some(_)) | (Some(_), None) => false,
         (None, None) => true,
     };
-    scope.worker.as_ref().is_none_or(|worker| *worker == proposal.worker)
+    let line = match (&scope.line, &proposal.line) {
+        (None, None) => true,
+        (Some(granted), Some(line)) => line.known && line.text == *granted,
+        _ => false,
+    };
+    let input = match &scope.input {
+        GrantInput::Exactly(input) => *input == proposal.action.input(),
+        GrantInput::AnyText => proposal.line.is_none() && matches!(proposal.action, Action::Type { text: TypedText::Plain(_) }),
+    };
+    line && input
+        && scope.worker.as_ref().is_none_or(|worker| *worker == proposal.worker)
         && scope.department.as_ref().is_none_or(|department| *department == proposal.department)
         && scope.verb == proposal.action.verb()
         && scope.rule == rule

@@ -5,6 +5,7 @@ use mz_protocol::{Action, Effect, Proposal, Risk, Role, TextClass, TypedText};
 
 use super::{Facts, PolicyError};
 use crate::effect::Inference;
+use crate::pending::Line;
 
 /// The names of Cedar's types, parsed once.
 pub(super) struct Names {
@@ -19,8 +20,14 @@ impl Names {
         Ok(Self { worker: name("Worker")?, application: name("Application")?, action: name("Action")? })
     }
 
-    pub(super) fn request(&self, proposal: &Proposal, facts: &Facts, inference: &Inference) -> Result<Request, String> {
-        let context = Context::from_pairs(attributes(proposal, facts, inference)).map_err(|error| format!("{error}"))?;
+    pub(super) fn request(
+        &self,
+        proposal: &Proposal,
+        facts: &Facts,
+        line: &Line,
+        inference: &Inference,
+    ) -> Result<Request, String> {
+        let context = Context::from_pairs(attributes(proposal, facts, line, inference)).map_err(|error| format!("{error}"))?;
         let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
         Request::new(
             uid(&self.worker, proposal.worker.as_str()),
@@ -41,9 +48,9 @@ fn flag(value: bool) -> RestrictedExpression {
     RestrictedExpression::new_bool(value)
 }
 
-fn attributes(proposal: &Proposal, facts: &Facts, inference: &Inference) -> Vec<(String, RestrictedExpression)> {
+fn attributes(proposal: &Proposal, facts: &Facts, line: &Line, inference: &Inference) -> Vec<(String, RestrictedExpression)> {
     let typed = Typed::of(&proposal.action);
-    let line = if typed.program.is_empty() { format!("{}{}", facts.pending_text, typed.text) } else { typed.args_text() };
+    let line = if typed.program.is_empty() { format!("{}{}", line.text, typed.text) } else { typed.args_text() };
     let class = |class| flag(proposal.text_class.contains(class));
     [
         ("worker", text(proposal.worker.as_str())),

@@ -1,5 +1,5 @@
 use mz_gate::GrantError;
-use mz_protocol::{Actor, Event, EventRecord, EventSeq, GrantScope, StopScope, Verdict};
+use mz_protocol::{Actor, Event, EventRecord, EventSeq, GrantInput, GrantScope, StopScope, Verdict};
 
 use super::*;
 
@@ -13,6 +13,8 @@ fn scope() -> GrantScope {
         host: Some("cms.atelier.local".into()),
         target_role: Some(Role::Button),
         target_name: "publish".into(),
+        line: None,
+        input: GrantInput::default(),
         max_amount_cents: None,
     }
 }
@@ -154,4 +156,67 @@ fn wide_endless_or_too_many_grants_are_refused() {
         give(&mut gate, scope(), 1, at(1)).unwrap();
     }
     assert!(matches!(give(&mut gate, scope(), 1, at(1)), Err(GrantError::TooMany(256))));
+}
+
+#[test]
+fn a_grant_for_one_command_covers_no_other() {
+    let (mut gate, policy) = house();
+    let terminal = |action| Proposal { host: None, ..proposal(action, "XTerm", Some(Role::Terminal), "") };
+    let push = GrantScope {
+        verb: "key".into(),
+        rule: "external.push".into(),
+        application: "XTerm".into(),
+        host: None,
+        target_role: Some(Role::Terminal),
+        target_name: String::new(),
+        line: Some("git push origin main".into()),
+        input: GrantInput::Exactly("Return".into()),
+        ..scope()
+    };
+    gate.give_grant(at(0), push.clone(), 9, at(60_000), &person("ana")).result.unwrap();
+    gate.give_grant(at(0), GrantScope { line: None, ..push }, 9, at(60_000), &person("ana")).result.unwrap();
+    let run = |gate: &mut Gate, line: &str| {
+        drop(gate.propose(at(10), terminal(typed(line)), &Facts::default(), &policy));
+        let passed = passes(gate, &policy, terminal(key("Return")));
+        drop(gate.propose(at(10), terminal(key("Ctrl+c")), &Facts::default(), &policy));
+        passed
+    };
+    assert!(run(&mut gate, "git push origin main"));
+    for other in ["git push --force origin main", "git push origin main; git push x", "git push"] {
+        assert!(!run(&mut gate, other), "{other}");
+    }
+    gate.doubt(&worker("mira"));
+    assert!(!run(&mut gate, "git push origin main"), "a line that is not known was run");
+}
+
+#[test]
+fn a_grant_for_one_text_covers_no_other_unless_it_says_so() {
+    let (mut gate, policy) = house();
+    let field = |text: &str| proposal(typed(text), "Chromium", Some(Role::Textbox), "Comment");
+    let exact = GrantScope {
+        verb: "type".into(),
+        rule: "external.form".into(),
+        target_role: Some(Role::Textbox),
+        target_name: "Comment".into(),
+        input: GrantInput::Exactly("Done\n".into()),
+        ..scope()
+    };
+    gate.give_grant(at(0), exact.clone(), 9, at(60_000), &person("ana")).result.unwrap();
+    assert!(passes(&mut gate, &policy, field("Done\n")));
+    assert!(!passes(&mut gate, &policy, field("Fired\n")));
+    gate.give_grant(at(0), GrantScope { input: GrantInput::AnyText, ..exact }, 9, at(60_000), &person("ana")).result.unwrap();
+    assert!(passes(&mut gate, &policy, field("Hired\n")));
+}
+
+#[test]
+fn a_payment_of_an_unknown_sum_is_asked_each_time() {
+    let (mut gate, policy) = house();
+    let pay = |name: &str| Proposal { target_name: name.into(), ..publish() };
+    let wide = GrantScope { rule: "external.payment".into(), target_name: "Pay".into(), ..scope() };
+    let refused = gate.give_grant(at(0), wide.clone(), 9, at(60_000), &person("ana")).result;
+    assert_eq!(refused, Err(GrantError::NoAmount));
+    let named = GrantScope { target_name: "Pay €40".into(), max_amount_cents: Some(4000), ..wide };
+    gate.give_grant(at(0), named, 9, at(60_000), &person("ana")).result.unwrap();
+    assert!(passes(&mut gate, &policy, pay("Pay €40")));
+    assert!(!passes(&mut gate, &policy, pay("Pay €41")) && !passes(&mut gate, &policy, pay("Pay")));
 }

@@ -9,7 +9,7 @@ mod policy;
 mod secrets;
 mod simulation;
 
-use mz_gate::{Facts, Gate, GateConfig, Policy, Proposed};
+use mz_gate::{Facts, Gate, GateConfig, Line, Policy, Proposed};
 use mz_protocol::{
     Action, ApprovalRequest, Button, Decision, DecisionKind, DepartmentId, Digest, Effect, EventBody, Millis, Modifiers,
     PersonId, Point, Proposal, Rect, Risk, Role, RoleId, TextClass, Timestamp, TypedText, WorkerId,
@@ -61,6 +61,7 @@ pub fn proposal(action: Action, application: &str, role: Option<Role>, name: &st
         scene_version: 1,
         effect: Effect::None,
         text_class: TextClass::empty(),
+        line: None,
         amount_cents: None,
         risk: Risk::Low,
         reason: None,

@@ -20,11 +20,11 @@ fn the_built_in_rules_by_example() {
     let terminal = |action| proposal(action, "XTerm", Some(Role::Terminal), "");
     let page = |action, role, name| proposal(action, "Chromium", Some(role), name);
     let secret = Action::Type { text: TypedText::Secret("cms-password".into()) };
-    let pending = |text: &str| Facts { pending_text: text.to_owned(), ..Facts::default() };
-    let hidden = Facts { field_secret: true, ..Facts::default() };
-    let none = Facts::default();
+    let pending = |text: &str| (Facts::default(), Line { text: text.to_owned(), unknown: false });
+    let hidden = (Facts { field_secret: true, ..Facts::default() }, Line::default());
+    let none = (Facts::default(), Line::default());
     let (after_word, after_chrome) = (pending("password: "), pending("chrome"));
-    let table: Vec<(Proposal, &Facts, &str, &str)> = vec![
+    let table: Vec<(Proposal, &(Facts, Line), &str, &str)> = vec![
         (local(), &none, "allow", "desktop.local"),
         (proposal(typed("1249.90"), "libreoffice-calc", Some(Role::Cell), "G2"), &none, "allow", "desktop.local"),
         (page(typed("Summer sale"), Role::Textbox, "Title"), &none, "allow", "desktop.local"),
@@ -61,8 +61,8 @@ fn the_built_in_rules_by_example() {
         (page(typed("p\u{430}ypal"), Role::Textbox, "Title"), &none, "ask", "text.unusual"),
         (terminal(typed("git push")), &none, "allow", "desktop.local"),
     ];
-    for (proposal, facts, answer, rule) in table {
-        let verdict = policy.decide(&proposal, facts);
+    for (proposal, (facts, standing), answer, rule) in table {
+        let verdict = policy.decide(&proposal, facts, standing);
         assert_eq!(rule_of(&verdict), (answer, rule), "{:?} on {:?}: {verdict:?}", proposal.action, proposal.target_name);
     }
     for (line, answer, rule) in [
@@ -71,11 +71,11 @@ fn the_built_in_rules_by_example() {
         ("scp a b:", "ask", "external.command"),
         ("sudo ls", "deny", "terminal.privilege"),
     ] {
-        let verdict = policy.decide(&terminal(key("Return")), &pending(line));
+        let verdict = policy.decide(&terminal(key("Return")), &Facts::default(), &pending(line).1);
         assert_eq!(rule_of(&verdict), (answer, rule), "{line}");
     }
-    let recalled = Facts { line_unknown: true, ..Facts::default() };
-    assert_eq!(rule_of(&policy.decide(&terminal(key("Return")), &recalled)).0, "ask");
+    let recalled = Line { unknown: true, ..Line::default() };
+    assert_eq!(rule_of(&policy.decide(&terminal(key("Return")), &Facts::default(), &recalled)).0, "ask");
 }
 
 #[test]
@@ -83,13 +83,13 @@ fn what_no_rule_knows_and_reaches_outside_is_asked() {
     let policy = Policy::builtin().unwrap();
     for effect in [Effect::External, Effect::Irreversible] {
         let odd = Proposal { effect, ..proposal(key("F9"), "libreoffice-calc", None, "") };
-        assert_eq!(rule_of(&policy.decide(&odd, &Facts::default())), ("ask", "default.external"));
+        assert_eq!(rule_of(&policy.decide(&odd, &Facts::default(), &Line::default())), ("ask", "default.external"));
     }
     let long = proposal(typed(&"x".repeat(20_000)), "Geany", None, "");
-    assert_eq!(rule_of(&policy.decide(&long, &Facts::default())), ("deny", "limit.text"));
+    assert_eq!(rule_of(&policy.decide(&long, &Facts::default(), &Line::default())), ("deny", "limit.text"));
     // The engine's own word can only make it stricter.
     let belittled = Proposal { effect: Effect::None, ..publish() };
-    assert_eq!(rule_of(&policy.decide(&belittled, &Facts::default())), ("ask", "external.publish"));
+    assert_eq!(rule_of(&policy.decide(&belittled, &Facts::default(), &Line::default())), ("ask", "external.publish"));
 }
 
 #[test]
@@ -107,15 +107,18 @@ fn a_company_adds_and_replaces_rules() {
     )
     .unwrap();
     let legal = proposal(click(), "Chromium", Some(Role::Button), "Publish legal notice");
-    let Verdict::RequireApproval { rule, approvers, named, .. } = policy.decide(&legal, &Facts::default()) else { panic!() };
+    let Verdict::RequireApproval { rule, approvers, named, .. } = policy.decide(&legal, &Facts::default(), &Line::default())
+    else {
+        panic!()
+    };
     assert_eq!((rule.as_str(), approvers, named.len()), ("legal.notice", 2, 3));
     let mut form = proposal(key("Return"), "Chromium", Some(Role::Textbox), "Title");
-    assert_eq!(rule_of(&policy.decide(&form, &Facts::default())), ("allow", "own.form"));
+    assert_eq!(rule_of(&policy.decide(&form, &Facts::default(), &Line::default())), ("allow", "own.form"));
     form.host = Some("shop.example".into());
-    assert_eq!(rule_of(&policy.decide(&form, &Facts::default())), ("ask", "external.form"));
+    assert_eq!(rule_of(&policy.decide(&form, &Facts::default(), &Line::default())), ("ask", "external.form"));
     form.host = Some("cms.atelier.local".into());
     form.worker = worker("otto");
-    assert_eq!(rule_of(&policy.decide(&form, &Facts::default())), ("ask", "default.external"));
+    assert_eq!(rule_of(&policy.decide(&form, &Facts::default(), &Line::default())), ("ask", "default.external"));
     assert!(policy.rules().iter().any(|(id, _)| id == "legal.notice"));
 }
 
@@ -168,7 +171,7 @@ fn a_rule_that_cannot_be_evaluated_denies() {
         permit (principal, action, resource) when { context.amount_cents + 1 > 5 };"#;
     let policy = Policy::load(text).unwrap();
     let broken = Proposal { amount_cents: Some(i64::MAX), ..local() };
-    assert_eq!(rule_of(&policy.decide(&broken, &Facts::default())), ("deny", "gate.error"));
+    assert_eq!(rule_of(&policy.decide(&broken, &Facts::default(), &Line::default())), ("deny", "gate.error"));
 }
 
 #[test]
@@ -179,5 +182,5 @@ fn two_lists_without_a_person_in_common_deny() {
         )
     };
     let policy = Policy::load(&(rule("a", "ana") + &rule("b", "ben"))).unwrap();
-    assert_eq!(rule_of(&policy.decide(&publish(), &Facts::default())), ("deny", "gate.error"));
+    assert_eq!(rule_of(&policy.decide(&publish(), &Facts::default(), &Line::default())), ("deny", "gate.error"));
 }

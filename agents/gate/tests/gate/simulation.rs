@@ -424,6 +424,8 @@ impl<'a> Day<'a> {
             host: None,
             target_role: None,
             target_name: name.into(),
+            line: None,
+            input: mz_protocol::GrantInput::default(),
             max_amount_cents: None,
         };
         let uses = self.rng.random_range(1..4);
