@@ -71,7 +71,7 @@ impl Bay {
         let (desktop, hand) = ProcessRuntime::open()?.start(spec)?;
         let desktop: Arc<dyn Desktop> = Arc::from(desktop);
         let secrets = open_store(&folder.path().join("secrets"), Duration::from_secs(2))?;
-        let dispatcher = Dispatcher::new(worker.clone(), hand, Arc::clone(&desktop), Arc::from(secrets.store));
+        let dispatcher = Dispatcher::new(worker.clone(), hand, Arc::clone(&desktop), Arc::from(secrets.store), Arc::default());
         let mut gate = Gate::new(GateConfig::default());
         gate.enrol(&worker, &department);
         let bay = Self {

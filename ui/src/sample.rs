@@ -317,17 +317,25 @@ fn approvals() -> Vec<ApprovalView> {
             request: request("AP-0012", proposal("mira", "marketing", "WO-0173"), 252),
             state: waiting(),
             screen_unchanged: true,
+            sent_before: Vec::new(),
         },
-        ApprovalView { request: request("AP-0013", pay, 520), state: waiting(), screen_unchanged: false },
+        ApprovalView {
+            request: request("AP-0013", pay, 520),
+            state: waiting(),
+            screen_unchanged: false,
+            sent_before: Vec::new(),
+        },
         ApprovalView {
             request: request("AP-0010", push, 0),
             state: ApprovalState::Used { by: by(), at: ago(1300) },
             screen_unchanged: true,
+            sent_before: Vec::new(),
         },
         ApprovalView {
             request: request("AP-0009", proposal("iris", "marketing", "WO-0178"), 0),
             state: ApprovalState::Vetoed { by: id("kim"), reason: "Wrong page".to_owned(), at: ago(3000) },
             screen_unchanged: true,
+            sent_before: Vec::new(),
         },
     ]
 }

@@ -22,7 +22,7 @@ pub use exchange::ExchangeError;
 pub use fault::Fault;
 pub use folder::{Company, HomeFile, check_folder};
 pub use order::{Due, ObjectiveSpec, OrderSpec, day_of, on_day};
-pub use people::{Department, ProgramSpec, RoleLimits, Worker};
+pub use people::{Department, HostSpec, ProgramSpec, RoleLimits, Worker};
 pub use procedure::{Files, HomeFiles, Next, Procedure, ProcedureRun, RunError, Seen};
 pub use safe::{Folder, ReadError};
 pub use service::{Listen, ServiceSpec};

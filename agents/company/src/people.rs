@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mz_protocol::{DepartmentId, ProcedureId, RoleId, WorkerId};
+use mz_protocol::{DepartmentId, ProcedureId, RequestRule, RoleId, WorkerId};
 use serde::Deserialize;
+use serde_norway::Value;
 
 use crate::Fault;
 use crate::front::Front;
@@ -32,13 +33,22 @@ pub struct Worker {
     pub procedures: Vec<ProcedureId>,
     pub programs: Vec<ProgramSpec>,
     /// Hosts that the broker lets it reach.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostSpec>,
     /// Names of secrets that may be typed for it.
     pub secrets: Vec<String>,
     pub limits: RoleLimits,
     pub env: BTreeMap<String, String>,
     /// The Markdown of AGENTS.md.
     pub instructions: String,
+}
+
+/// A host that a role may reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSpec {
+    /// `example.org`, `*.example.org` or `example.org:8443`.
+    pub name: String,
+    /// Requests that pass only with a manager's answer.
+    pub asks: Vec<RequestRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -75,7 +85,7 @@ struct Ours {
     department: Option<String>,
     role: Option<String>,
     programs: Vec<ProgramSpec>,
-    hosts: Vec<String>,
+    hosts: Vec<Value>,
     secrets: Vec<String>,
     limits: RoleLimits,
     env: BTreeMap<String, String>,
@@ -142,12 +152,37 @@ pub(crate) fn worker(front: &Front, slug: &str, departments: &[Department], faul
         reports_to,
         procedures,
         programs: ours.programs,
-        hosts: ours.hosts,
+        hosts: ours.hosts.iter().filter_map(|host| self::host(host, front, faults)).collect(),
         secrets: ours.secrets,
         limits: ours.limits,
         env: ours.env,
         instructions: front.body.trim().to_owned(),
     })
+}
+
+/// `example.org`, or `{name: example.org, asks: [POST /orders]}`.
+fn host(value: &Value, front: &Front, faults: &mut Vec<Fault>) -> Option<HostSpec> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asking {
+        name: String,
+        asks: Vec<String>,
+    }
+    let expected = "example.org, or {name: example.org, asks: [\"POST /orders\"]}";
+    if let Value::String(name) = value {
+        return Some(HostSpec { name: name.clone(), asks: Vec::new() });
+    }
+    let named = value.get("name").and_then(Value::as_str).map_or_else(|| front.line_of("hosts"), |name| front.line_with(name));
+    let written: Asking = serde_norway::from_value(value.clone())
+        .map_err(|error| faults.push(Fault::new(&front.file, named, format!("a host cannot be read: {error}"), expected)))
+        .ok()?;
+    let mut rule = |text: &String| {
+        text.parse::<RequestRule>()
+            .map_err(|error| faults.push(Fault::new(&front.file, front.line_with(text), error.to_string(), expected)))
+            .ok()
+    };
+    let asks = written.asks.iter().filter_map(&mut rule).collect();
+    Some(HostSpec { name: written.name, asks })
 }
 
 fn skill_slug(skill: &str) -> &str {

@@ -122,6 +122,18 @@ fn what_does_not_fit_is_told() {
         ("agents/mira/AGENTS.md", "skills: [pay]", "skills: [pay, fly]", "there is no procedure fly"),
         ("agents/mira/AGENTS.md", "name: LibreOffice Calc", "name: LibreOffice Clac", "did you mean \"LibreOffice Clac\"?"),
         ("agents/mira/AGENTS.md", "secrets: [bank-pin]", "secrets: []", "may not use the secret \"bank-pin\""),
+        (
+            "agents/mira/AGENTS.md",
+            "[bank.test]",
+            "[{name: bank.test, asks: [push it]}]",
+            "AGENTS.md, line 8: \"push it\" names no request",
+        ),
+        (
+            "agents/mira/AGENTS.md",
+            "[bank.test]",
+            "[{name: bank.test, ask: [POST *]}]",
+            "AGENTS.md, line 8: a host cannot be read",
+        ),
         ("agents/mira/AGENTS.md", "programs: [", "programs: {", "agents/mira/AGENTS.md, line"),
         ("orders/WO-0001.yaml", "owner: mira", "owner: eve", "the owner eve is no worker"),
         ("orders/WO-0001.yaml", "procedure: pay", "procedure: fly", "there is no procedure fly"),

@@ -132,6 +132,7 @@ fn only_what_is_listed_is_reached() {
         owner_uid: runtime.user_of(0).unwrap_or_else(|| rustix::process::getuid().as_raw()),
         allow: ["example.org", "*.example.net", "shop.atelier.local"].iter().map(|rule| rule.parse().unwrap()).collect(),
         services: ["shop", "bank"].map(|name| (format!("{name}.atelier.local"), Upstream::Tcp(port))).into(),
+        may_pass: Box::new(|_| false),
         log: Box::new(move |entry| seen.lock().unwrap().push(entry)),
     };
     let limits = BrokerLimits { head_deadline: Duration::from_secs(1), ..BrokerLimits::default() };

@@ -105,8 +105,10 @@ impl Workplace for Desk {
         }
         let (picture, begun) = (self.drawn(), Instant::now());
         let gone = |error: DesktopError| Ended::Lost { why: self.desktop.alive().err().unwrap_or(error.to_string()) };
-        let tree = self.desktop.tree(TREE_DEADLINE).map_err(gone)?;
+        let mut tree = self.desktop.tree(TREE_DEADLINE).map_err(gone)?;
+        self.dispatcher.mask().scrub(&mut tree, self.desktop.size());
         let scene = self.scenes.update(&tree, clock::now());
+        self.dispatcher.mask().follow(&scene);
         self.looked = Some(Looked { scene: Arc::clone(&scene), picture, begun });
         Ok(scene)
     }
@@ -188,7 +190,11 @@ impl Desk {
                 self.same_target(scene, &intent, looked.as_deref(), &frame)?;
             }
             let (proposal, facts) = self.proposal(waypoint, &intent.action, intent.aim.as_ref(), scene, &frame);
-            match self.floor.propose(proposal.clone(), facts, &frame).map_err(|error| Missed::End(lost(error)))? {
+            match self
+                .floor
+                .propose(proposal.clone(), facts, &self.dispatcher.mask().cover(&frame))
+                .map_err(|error| Missed::End(lost(error)))?
+            {
                 Proposed::Allowed(permit) => {
                     let answered = is_answered(&permit);
                     let sent = self.carry_out(permit, &proposal)?;
@@ -244,7 +250,11 @@ impl Desk {
     fn hover(&mut self, waypoint: &Waypoint, at: Point, intent: &Intent, scene: &Scene) -> Result<(), Missed> {
         let frame = self.desktop.frames().latest();
         let (proposal, facts) = self.proposal(waypoint, &Action::Move { at }, intent.aim.as_ref(), scene, &frame);
-        match self.floor.propose(proposal.clone(), facts, &frame).map_err(|error| Missed::End(lost(error)))? {
+        match self
+            .floor
+            .propose(proposal.clone(), facts, &self.dispatcher.mask().cover(&frame))
+            .map_err(|error| Missed::End(lost(error)))?
+        {
             Proposed::Allowed(permit) => self.send(permit, &proposal).map(drop),
             Proposed::Denied(verdict) => Err(Missed::End(Ended::NeedsHelp { why: forbidden(&verdict) })),
             Proposed::Waiting(_) | Proposed::Refused(_) => Err(Missed::LookAgain),

@@ -10,6 +10,8 @@ use mz_protocol::{Action, Button, Chord, Digest, Modifiers, Point, Rect, TypedTe
 
 use crate::clock;
 use crate::keysyms::keysym;
+use crate::mask::Mask;
+use crate::outside::Outside;
 
 /// Between two letters. Short enough for 200 letters a second, long enough that toolkits keep up.
 const LETTER: Duration = Duration::from_millis(4);
@@ -55,11 +57,20 @@ pub struct Dispatcher {
     hand: Mutex<Hand>,
     desktop: Arc<dyn Desktop>,
     secrets: Arc<dyn SecretStore>,
+    outside: Arc<Outside>,
+    mask: Arc<Mask>,
 }
 
 impl Dispatcher {
-    pub fn new(worker: WorkerId, hand: Hand, desktop: Arc<dyn Desktop>, secrets: Arc<dyn SecretStore>) -> Self {
-        Self { worker, hand: Mutex::new(hand), desktop, secrets }
+    /// `outside` is where the desktop's broker asks.
+    pub fn new(
+        worker: WorkerId,
+        hand: Hand,
+        desktop: Arc<dyn Desktop>,
+        secrets: Arc<dyn SecretStore>,
+        outside: Arc<Outside>,
+    ) -> Self {
+        Self { worker, hand: Mutex::new(hand), desktop, secrets, outside, mask: Arc::default() }
     }
 
     /// Carries one action of the worker out. The permit is used up, whatever happens.
@@ -68,7 +79,7 @@ impl Dispatcher {
         if !agent || permit.binding() != binding(judged.action, permit.line(), &judged.screen, judged.region) {
             return Err(DispatchError::WrongPermit);
         }
-        self.carry_out_with(&permit, judged.action)
+        self.carry_out_with(Arc::new(permit), judged.action, judged.region)
     }
 
     /// Carries out what the person does who drives.
@@ -76,18 +87,21 @@ impl Dispatcher {
         if !matches!(permit.kind(), PermitKind::Human { .. }) {
             return Err(DispatchError::WrongPermit);
         }
-        self.carry_out_with(&permit, action)
+        self.carry_out_with(Arc::new(permit), action, self.desktop.size().rect())
     }
 
-    fn carry_out_with(&self, permit: &Permit, action: &Action) -> Result<Sent, DispatchError> {
+    /// `region` is where a text goes.
+    fn carry_out_with(&self, permit: Arc<Permit>, action: &Action, region: Rect) -> Result<Sent, DispatchError> {
         if *permit.worker() != self.worker || permit.is_expired(clock::now()) {
             return Err(DispatchError::WrongPermit);
         }
         let mut hand = self.hand.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys = Keys { hand: &mut hand, permit, atoms: 0 };
-        let done = self.carry_out(&mut keys, action);
+        self.outside.open(&permit);
+        let mut keys = Keys { hand: &mut hand, permit: &permit, atoms: 0 };
+        let done = self.carry_out(&mut keys, action, region);
         let typed = keys.atoms;
         if !matches!(done, Ok(true)) {
+            self.outside.close();
             hand.release_all();
         }
         match done? {
@@ -99,6 +113,11 @@ impl Dispatcher {
     /// The screen now, also while the desktop is frozen.
     pub fn screenshot(&self) -> Result<Frame, DesktopError> {
         self.hand.lock().unwrap_or_else(PoisonError::into_inner).screenshot()
+    }
+
+    /// What must not be shown of this desktop.
+    pub(crate) fn mask(&self) -> &Arc<Mask> {
+        &self.mask
     }
 
     /// From here to the first press, or until it is let go, the screen does not change.
@@ -124,7 +143,7 @@ impl Dispatcher {
     }
 
     /// True when all of it was sent.
-    fn carry_out(&self, keys: &mut Keys<'_>, action: &Action) -> Result<bool, DispatchError> {
+    fn carry_out(&self, keys: &mut Keys<'_>, action: &Action, region: Rect) -> Result<bool, DispatchError> {
         match action {
             Action::Move { at } => keys.send(&[Atom::Move(*at)]),
             Action::Click { at, button, count, modifiers } => keys.click(*at, *button, *count, *modifiers),
@@ -134,6 +153,7 @@ impl Dispatcher {
             Action::Type { text: TypedText::Plain(text) } => keys.letters(text),
             Action::Type { text: TypedText::Secret(name) } => {
                 let secret = self.secrets.get(name)?.ok_or_else(|| DispatchError::NoSecret(name.clone()))?;
+                self.mask.hide(&secret, region);
                 keys.letters(secret.expose())
             }
             Action::Wait { span } => Ok(keys.pause(Duration::from(*span).min(LONGEST_WAIT))),

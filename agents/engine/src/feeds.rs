@@ -7,12 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::extract::ws::Message;
-use mz_desktop::{Frame, FrameFeed};
+use mz_desktop::Frame;
 use mz_protocol::{ErrorCode, EventSeq, FramePacket, FromEngine, Problem, Push, Rect, Response, Size, TilePatch, WorkerId};
 use tokio::sync::mpsc;
 
 use crate::answer::to_text;
 use crate::house::House;
+use crate::mask::MaskedFeed;
 
 /// A feed looks this often whether it is still wanted, when its desktop is at rest.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -152,24 +153,18 @@ struct Stream {
 
 impl Stream {
     fn run(&self) {
-        let mut feed: Option<FrameFeed> = None;
-        let mut seen = 0;
+        let mut feed: Option<MaskedFeed> = None;
         while !self.over.load(Ordering::Relaxed) && !self.picture_box.is_closed() {
-            let Some(open) = &feed else {
+            let Some(open) = &mut feed else {
                 // The desktop is not up yet, or is being started again.
                 feed = self.house.wait_for_feed(&self.worker, PATIENCE);
-                seen = 0;
                 continue;
             };
             if open.ended() {
                 feed = None;
                 continue;
             }
-            if open.wait_newer(seen, PATIENCE).is_none() {
-                continue;
-            }
-            let changes = open.changes_since(seen);
-            seen = changes.frame.seq;
+            let Some(changes) = open.next(PATIENCE) else { continue };
             let packet = pack(&self.worker, &changes.frame, &changes.changed, changes.full, self.divisor);
             if self.picture_box.blocking_send(Message::Binary(packet.encode().into())).is_err() {
                 return;

@@ -20,6 +20,7 @@ use mz_protocol::WorkerId;
 
 use crate::dispatch::Dispatcher;
 use crate::floor::Floor;
+use crate::mask::MaskedFeed;
 use crate::paths::Paths;
 
 pub use days::{Begin, today};
@@ -41,6 +42,13 @@ pub struct Station {
     pub desktop: Arc<dyn Desktop>,
     pub dispatcher: Arc<Dispatcher>,
     pub broker: Arc<Broker>,
+}
+
+impl Station {
+    /// What people and disks may see of it.
+    pub fn pictures(&self) -> MaskedFeed {
+        MaskedFeed::new(self.desktop.frames(), Arc::clone(self.dispatcher.mask()))
+    }
 }
 
 pub struct House {

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use mz_protocol::{
     ApprovalId, ApprovalState, ApprovalView, CompanyView, Event, EventBody, Figures, LeaseId, Millis, ObjectiveView,
-    OrderState, OrderView, PersonId, Push, Snapshot, StepResult, StopScope, Timestamp, WorkOrderId, WorkerId, WorkerState,
-    WorkerView,
+    OrderState, OrderView, PersonId, Push, SentBefore, Snapshot, StepResult, StopScope, Timestamp, WorkOrderId, WorkerId,
+    WorkerState, WorkerView,
 };
 
 /// Approvals that are over stay in the snapshot this long, for the list of what was decided today.
 const KEEP_DECIDED: Millis = Millis(24 * 3600 * 1000);
 const KEEP_DECIDED_COUNT: usize = 200;
+/// Of what an order has sent outside, this many of the newest are kept for its next question.
+const MOST_SENT: usize = 8;
 
 /// What is known of one worker beside its view; its `WorkerState` follows from this.
 #[derive(Debug, Default, Clone)]
@@ -28,6 +30,8 @@ struct Facts {
 pub struct Views {
     pub snapshot: Snapshot,
     facts: BTreeMap<WorkerId, Facts>,
+    /// What orders have sent outside.
+    sent: BTreeMap<WorkOrderId, Vec<SentBefore>>,
     /// Orders that ended on the day of the newest event, and those of them whose check passed.
     ended: (u32, u32),
     /// When that day is over, by this machine's clock on the wall.
@@ -46,7 +50,7 @@ impl Views {
             approvals: Vec::new(),
             grants: Vec::new(),
         };
-        Self { snapshot, facts, ended: (0, 0), day_ends: Timestamp(i64::MIN) }
+        Self { snapshot, facts, sent: BTreeMap::new(), ended: (0, 0), day_ends: Timestamp(i64::MIN) }
     }
 
     pub fn order(&self, id: &WorkOrderId) -> Option<&OrderView> {
@@ -84,12 +88,26 @@ impl Views {
             EventBody::Flagged { order, remark, .. } => {
                 self.change_order(order, &mut pushes, |view| view.remarks.push(remark.clone()));
             }
+            EventBody::ActionIntended { proposal, .. } => {
+                if let Some(order) = &proposal.order {
+                    let sent = self.sent.entry(order.clone()).or_default();
+                    sent.push(SentBefore { at: event.at, proposal: proposal.clone() });
+                    sent.drain(..sent.len().saturating_sub(MOST_SENT));
+                }
+            }
             EventBody::ApprovalAsked { request, .. } => {
                 let worker = request.proposal.worker.clone();
                 let view = ApprovalView {
                     request: (**request).clone(),
                     state: ApprovalState::Waiting { approved_by: Vec::new() },
                     screen_unchanged: true,
+                    sent_before: request
+                        .proposal
+                        .order
+                        .as_ref()
+                        .and_then(|order| self.sent.get(order))
+                        .cloned()
+                        .unwrap_or_default(),
                 };
                 self.facts_of(&worker).approval = Some((request.id.clone(), request.expires));
                 self.snapshot.approvals.push(view.clone());
@@ -364,7 +382,7 @@ fn state_of(facts: &Facts, view: &WorkerView, stops: &[StopScope]) -> WorkerStat
 
 #[cfg(test)]
 mod tests {
-    use mz_protocol::Actor;
+    use mz_protocol::{Actor, Digest, Proposal};
 
     use super::*;
 
@@ -394,6 +412,75 @@ mod tests {
         assert!(midnight > morning && midnight.since(morning).0 <= 25 * 3600 * 1000, "{midnight:?}");
         let last = Timestamp(midnight.0 - 1);
         assert_eq!([morning, last, midnight].map(&mut done_after), [1, 2, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_question_says_what_its_order_has_sent_before() -> anyhow::Result<()> {
+        let company: CompanyView = serde_json::from_value(serde_json::json!({
+            "id": "notes", "name": "Notes", "currency": "EUR", "departments": [], "services": [], "limits": [], "stops": [],
+            "figures": Figures::default(), "trouble": null, "runtime": "process",
+        }))?;
+        let mut views = Views::new(company, Vec::new());
+        let proposal = |order: &str| -> anyhow::Result<Proposal> {
+            Ok(Proposal {
+                worker: WorkerId::new("nina")?,
+                role: mz_protocol::RoleId::new("clerk")?,
+                department: mz_protocol::DepartmentId::new("office")?,
+                order: Some(WorkOrderId::new(order)?),
+                action: mz_protocol::Action::Wait { span: Millis(1) },
+                application: String::new(),
+                window_title: String::new(),
+                host: None,
+                target_role: None,
+                target_name: "Submit payment".to_owned(),
+                region: mz_protocol::Rect::new(0, 0, 1, 1),
+                screen_digest: Digest::ZERO,
+                scene_version: 1,
+                effect: mz_protocol::Effect::External,
+                text_class: mz_protocol::TextClass::empty(),
+                line: None,
+                amount_cents: None,
+                risk: mz_protocol::Risk::High,
+                reason: None,
+            })
+        };
+        let mut at = 0;
+        let mut apply = |body| {
+            at += 1;
+            views.apply(&Event { at: Timestamp(at), by: Actor::Engine, body });
+            views.snapshot.approvals.last().map_or(0, |view| view.sent_before.len())
+        };
+        let asked = |id: &str, order: &str| -> anyhow::Result<EventBody> {
+            let request = mz_protocol::ApprovalRequest {
+                id: ApprovalId::new(id)?,
+                proposal: proposal(order)?,
+                binding: Digest::ZERO,
+                rule: String::new(),
+                why: String::new(),
+                approvers_needed: 1,
+                named: Vec::new(),
+                asked: Timestamp(1),
+                expires: Timestamp(1_000_000),
+            };
+            Ok(EventBody::ApprovalAsked { request: Box::new(request), frame: Digest::ZERO })
+        };
+        let sent = |order: &str| -> anyhow::Result<EventBody> {
+            Ok(EventBody::ActionIntended {
+                proposal: Box::new(proposal(order)?),
+                binding: Digest::ZERO,
+                approval: None,
+                grant: None,
+            })
+        };
+        assert_eq!(apply(asked("AP-0001", "WO-0001")?), 0);
+        apply(sent("WO-0001")?);
+        apply(sent("WO-0002")?);
+        assert_eq!(apply(asked("AP-0002", "WO-0001")?), 1);
+        for _ in 0..2 * MOST_SENT {
+            apply(sent("WO-0001")?);
+        }
+        assert_eq!(apply(asked("AP-0003", "WO-0001")?), MOST_SENT);
         Ok(())
     }
 }

@@ -365,6 +365,7 @@ impl Gate {
         let expires = now.plus(self.config.permit_lifetime);
         Permit::new(&proposal.worker, PermitKind::Agent { rule, approval, grant }, bound, expires, &self.switch)
             .on_line(proposal.line.clone())
+            .reaching(proposal.effect, proposal.host.clone())
     }
 
     /// Takes back every permit of a worker that is out; how much of it was typed, nobody knows.

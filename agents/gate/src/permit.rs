@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mz_protocol::{ApprovalId, CommandLine, Digest, GrantId, LeaseId, Timestamp, WorkerId};
+use mz_protocol::{ApprovalId, CommandLine, Digest, Effect, GrantId, LeaseId, Timestamp, WorkerId};
 
 /// For one worker: counts every cut, and says whether it is stopped now.
 #[derive(Debug, Default)]
@@ -107,6 +107,8 @@ pub struct Permit {
     kind: PermitKind,
     binding: Digest,
     line: Option<CommandLine>,
+    effect: Effect,
+    host: Option<String>,
     expires: Timestamp,
     generation: u64,
     switch: Arc<WorkerSwitch>,
@@ -116,11 +118,35 @@ impl Permit {
     pub(crate) fn new(worker: &WorkerId, kind: PermitKind, binding: Digest, expires: Timestamp, switch: &StopSwitch) -> Self {
         let switch = switch.of(worker);
         let generation = switch.generation.load(Ordering::SeqCst);
-        Self { worker: worker.clone(), kind, binding, line: None, expires, generation, switch }
+        Self {
+            worker: worker.clone(),
+            kind,
+            binding,
+            line: None,
+            effect: Effect::None,
+            host: None,
+            expires,
+            generation,
+            switch,
+        }
     }
 
     pub(crate) fn on_line(self, line: Option<CommandLine>) -> Self {
         Self { line, ..self }
+    }
+
+    pub(crate) fn reaching(self, effect: Effect, host: Option<String>) -> Self {
+        Self { effect, host, ..self }
+    }
+
+    /// What the action was judged to do outside.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// The host that it was judged to reach, where one was known.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The command line that the action was judged with.

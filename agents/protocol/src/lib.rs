@@ -9,6 +9,7 @@ mod frame;
 mod geometry;
 mod ids;
 mod policy;
+mod request;
 mod scene;
 mod text;
 mod time;
@@ -32,11 +33,12 @@ pub use policy::{
     ApprovalRequest, ApprovalState, CommandLine, Decision, DecisionKind, Effect, Grant, GrantInput, GrantScope, Proposal,
     READ_TIME, Risk, StopScope, TextClass, Verdict, VoidReason,
 };
+pub use request::{RequestRule, RequestRuleError};
 pub use scene::{Element, Role, Scene, Source, States, WindowInfo};
 pub use text::{has_unusual, visible};
 pub use time::{Millis, Timestamp};
 pub use view::{
-    ApprovalView, CompanyView, DepartmentView, Figures, LimitView, ObjectiveView, OrderView, ServiceView, Snapshot,
+    ApprovalView, CompanyView, DepartmentView, Figures, LimitView, ObjectiveView, OrderView, SentBefore, ServiceView, Snapshot,
     WorkerState, WorkerView,
 };
 pub use waypoint::{Condition, LabelMatch, Position, StepRef, Target, Turn, Verb, Waypoint};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::api::Push;
 use crate::ids::{ApprovalId, CompanyId, DepartmentId, LeaseId, PersonId, ServiceId, WorkOrderId, WorkerId};
-use crate::policy::{ApprovalRequest, ApprovalState, Grant, Risk, StopScope};
+use crate::policy::{ApprovalRequest, ApprovalState, Grant, Proposal, Risk, StopScope};
 use crate::scene::Role;
 use crate::time::{Millis, Timestamp};
 use crate::waypoint::StepRef;
@@ -75,6 +75,16 @@ pub struct ApprovalView {
     pub state: ApprovalState,
     /// Whether the target's pixels are still those that were asked about.
     pub screen_unchanged: bool,
+    /// What this work order had sent outside before, oldest first: an order that is begun again may repeat it.
+    #[serde(default)]
+    pub sent_before: Vec<SentBefore>,
+}
+
+/// An action with an effect outside that was let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentBefore {
+    pub at: Timestamp,
+    pub proposal: Box<Proposal>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

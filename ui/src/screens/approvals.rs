@@ -232,7 +232,7 @@ impl Approvals {
         let answer = 190.0;
         let room = (ui.available_height() - answer).max(120.0);
         let facts = ScrollArea::vertical().id_salt("facts").max_height(room).auto_shrink([false, true]);
-        facts.show(ui, |ui| facts::show(ui, desk.model, request));
+        facts.show(ui, |ui| facts::show(ui, desk.model, view));
         ui.add_space(10.0);
         self.show_buttons(ui, desk, view);
         ui.add_space(8.0);

@@ -1,14 +1,15 @@
 //! What is asked, in plain words that come from the gate and the screen, apart from the worker's own.
 
 use egui::{CornerRadius, Margin, Stroke, Ui};
-use mz_protocol::{ApprovalRequest, Command, Effect, Proposal, TextClass, Timestamp, TypedText};
+use mz_protocol::{ApprovalRequest, ApprovalView, Command, Effect, Proposal, TextClass, Timestamp, TypedText};
 
 use crate::model::Model;
 use crate::say;
 use crate::tokens::{BODY, SMALL, Tokens};
 use crate::widgets::{code, fact, fact_text, plain};
 
-pub fn show(ui: &mut Ui, model: &Model, request: &ApprovalRequest) {
+pub fn show(ui: &mut Ui, model: &Model, view: &ApprovalView) {
+    let request = &view.request;
     let p = &request.proposal;
     ui.spacing_mut().item_spacing.y = 10.0;
     fact_text(ui, "Action", &say::proposal(p));
@@ -24,6 +25,7 @@ pub fn show(ui: &mut Ui, model: &Model, request: &ApprovalRequest) {
         fact_text(ui, "Amount", &say::cents(amount, &model.currency()));
     }
     rule(ui, request);
+    sent_before(ui, model, view);
     if let Some(order) = &p.order {
         let title = model.order_title(order).unwrap_or_default();
         fact_text(ui, "Work order", &format!("{order} {title}"));
@@ -60,6 +62,22 @@ fn command(ui: &mut Ui, p: &Proposal) {
             let doubt = "The line may hold something else: look at the terminal.";
             ui.add(egui::Label::new(plain(doubt, SMALL, t.need)).wrap());
         }
+    });
+}
+
+/// An order that is begun again may do again what cannot be undone.
+fn sent_before(ui: &mut Ui, model: &Model, view: &ApprovalView) {
+    let t = Tokens::of(ui);
+    if view.sent_before.is_empty() {
+        return;
+    }
+    fact(ui, "Sent before", |ui| {
+        for sent in &view.sent_before {
+            let words = format!("{} at {}", say::proposal(&sent.proposal), model.clock.minutes(sent.at));
+            ui.add(egui::Label::new(plain(words, BODY, t.need)).wrap());
+        }
+        let hint = "This work order has sent this already: look that it is not done twice.";
+        ui.add(egui::Label::new(plain(hint, SMALL, t.dim)).wrap());
     });
 }
 

@@ -81,6 +81,8 @@ pub struct BrokerSpec {
     pub allow: Vec<HostRule>,
     /// By host name, as addresses are written: `cms.atelier.local`.
     pub services: BTreeMap<String, Upstream>,
+    /// Asked with the host for each request that a [`HostRule`] asks for; a yes lets this one through. It must not block.
+    pub may_pass: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// Told of every request, from the runtime's threads: it must not block.
     pub log: Box<dyn Fn(NetworkLog) + Send + Sync>,
 }
@@ -97,6 +99,7 @@ pub enum BrokerError {
 pub(crate) struct Shared {
     allow: Vec<HostRule>,
     services: BTreeMap<String, Upstream>,
+    may_pass: Box<dyn Fn(&str) -> bool + Send + Sync>,
     log: Box<dyn Fn(NetworkLog) + Send + Sync>,
     limits: BrokerLimits,
     dial: Box<dyn Dial>,
@@ -128,7 +131,15 @@ impl Broker {
         let listener = UnixListener::from_std(listener).map_err(fault("cannot listen on", &spec.socket))?;
         drop(guard);
         let services = spec.services.into_iter().map(|(name, upstream)| (name.to_ascii_lowercase(), upstream)).collect();
-        let shared = Arc::new(Shared { allow: spec.allow, services, log: spec.log, limits, dial, last_host: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            allow: spec.allow,
+            services,
+            may_pass: spec.may_pass,
+            log: spec.log,
+            limits,
+            dial,
+            last_host: Mutex::new(None),
+        });
         let listening = handle.spawn(serve::accept(listener, shared.clone()));
         Ok(Self { socket: spec.socket, shared, listening })
     }

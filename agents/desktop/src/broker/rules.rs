@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use mz_protocol::RequestRule;
+
 /// `example.org`, `*.example.org` (every name below it, not itself), each with ports: `example.org:8443`.
 /// Without a port: 80 and 443.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,7 @@ pub struct HostRule {
     name: String,
     below: bool,
     port: Option<u16>,
+    asks: Vec<RequestRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +35,7 @@ impl FromStr for HostRule {
         if below && !name.contains('.') {
             return Err(bad());
         }
-        Ok(Self { name, below, port })
+        Ok(Self { name, below, port, asks: Vec::new() })
     }
 }
 
@@ -44,6 +47,15 @@ impl fmt::Display for HostRule {
 }
 
 impl HostRule {
+    /// With requests that pass only while an answer to them is open.
+    pub fn asking(self, asks: Vec<RequestRule>) -> Self {
+        Self { asks, ..self }
+    }
+
+    pub(crate) fn asks(&self) -> &[RequestRule] {
+        &self.asks
+    }
+
     /// Whether this host is meant, on whatever port; in lower case and without a last dot.
     pub fn names(&self, host: &str) -> bool {
         if self.below {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::net::is_own;
 use super::page::page;
 use super::relay::{AbortOnDrop, Activity, Body, Line, Noted};
-use super::rules::host_name;
+use super::rules::{HostRule, host_name};
 use super::{NetworkLog, Shared, Upstream, is_public};
 
 /// A tunnel that was let through, to be joined once the head of the answer is out.
@@ -83,6 +83,7 @@ async fn talk(stream: Noted<UnixStream>, shared: Arc<Shared>) {
 struct Goal {
     host: String,
     port: u16,
+    path: String,
 }
 
 async fn answer(mut request: Request<Incoming>, shared: &Shared, tunnel: &Tunnel) -> Response<Body> {
@@ -139,7 +140,7 @@ fn goal(request: &Request<Incoming>) -> Result<Goal, &'static str> {
     if *request.method() == Method::TRACE {
         return Err("TRACE is not passed on");
     }
-    Ok(Goal { host, port })
+    Ok(Goal { host, port, path: uri.path().to_owned() })
 }
 
 struct Refused {
@@ -162,8 +163,21 @@ impl Shared {
         tokio::time::timeout(self.limits.connect_deadline, self.connect(goal, method)).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// What takes effect outside passes only while somebody has answered for it.
+    fn answered(&self, goal: &Goal, method: &Method) -> Result<(), String> {
+        let host = &goal.host;
+        let mut asks = self.allow.iter().filter(|rule| rule.names(host)).flat_map(HostRule::asks).peekable();
+        if *method == Method::CONNECT && asks.peek().is_some() {
+            return Err(format!("what is sent to {host} needs an answer of the manager, and a tunnel hides it: use http://"));
+        }
+        match asks.find(|rule| rule.meets(method.as_str(), &goal.path)) {
+            Some(rule) if !(self.may_pass)(host) => Err(format!("this needs an answer of the manager: {rule} on {host}")),
+            _ => Ok(()),
+        }
+    }
+
     async fn connect(&self, goal: &Goal, method: &Method) -> Result<(Line, String), Refused> {
-        let Goal { host, port } = goal;
+        let Goal { host, port, .. } = goal;
         let forbidden = |why: String| Refused { status: StatusCode::FORBIDDEN, why };
         let silent = |error: std::io::Error| Refused {
             status: StatusCode::BAD_GATEWAY,
@@ -177,6 +191,7 @@ impl Shared {
         let Some(rule) = self.allow.iter().find(|rule| rule.allows(host, *port)) else {
             return Err(forbidden(format!("{host} port {port} is not on the list of hosts that this role may reach")));
         };
+        self.answered(goal, method).map_err(forbidden)?;
         if let Some(upstream) = service {
             let line = match upstream {
                 Upstream::Tcp(port) => self.dial.connect(([127, 0, 0, 1], *port).into()).await.map(Line::Tcp),

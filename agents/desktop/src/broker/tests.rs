@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,12 +46,18 @@ impl Dial for Map {
     }
 }
 
+fn asking(host: &str, asks: &str) -> HostRule {
+    host.parse::<HostRule>().unwrap().asking(vec![asks.parse().unwrap()])
+}
+
 struct Floor {
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
     broker: Option<Broker>,
     log: Arc<Mutex<Vec<NetworkLog>>>,
     dialled: Arc<Mutex<Vec<SocketAddr>>>,
+    /// How many requests somebody has answered for.
+    answers: Arc<AtomicU32>,
 }
 
 impl Floor {
@@ -61,10 +68,13 @@ impl Floor {
         let log: Arc<Mutex<Vec<NetworkLog>>> = Arc::default();
         let dialled: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
         let seen = log.clone();
+        let open: Arc<AtomicU32> = Arc::default();
+        let left = open.clone();
         let services = BTreeMap::from([
             ("cms.atelier.local".to_owned(), Upstream::Tcp(upstream)),
             ("Files.Atelier.Local".to_owned(), Upstream::Unix(folder.path().join("service"))),
             ("pay.atelier.local".to_owned(), Upstream::Tcp(upstream)),
+            ("shop.atelier.local".to_owned(), Upstream::Tcp(upstream)),
         ]);
         let spec = BrokerSpec {
             socket: folder.path().join("net/proxy"),
@@ -72,14 +82,16 @@ impl Floor {
             allow: ["example.org", "*.example.net", "example.com:8443", "cms.atelier.local", "files.atelier.local"]
                 .iter()
                 .map(|rule| rule.parse().unwrap())
+                .chain([asking("shop.atelier.local", "POST /orders*"), asking("*.shop.example", "PUT *")])
                 .collect(),
             services,
+            may_pass: Box::new(move |_| left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()),
             log: Box::new(move |entry| seen.lock().unwrap().push(entry)),
         };
         let answers = answers.iter().map(|ip| ip.parse().unwrap()).collect();
         let dial = Map { answers, upstream, dialled: dialled.clone() };
         let broker = Some(Broker::start_with(runtime.handle(), spec, limits, Box::new(dial)).unwrap());
-        Self { runtime, folder, broker, log, dialled }
+        Self { runtime, folder, broker, log, dialled, answers: open }
     }
 
     fn open(&self) -> UnixStream {
@@ -373,6 +385,39 @@ fn the_socket_is_for_its_owner_and_goes_with_the_broker() {
     }
     assert!(rest.is_empty());
     drop(floor.runtime);
+}
+
+#[test]
+fn what_takes_effect_outside_needs_an_answer() {
+    let floor = Floor::new(echo_tcp(), &["93.184.216.34"], BrokerLimits::default());
+    let send = |method: &str, url: &str| {
+        floor.ask(&format!("{method} {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+    };
+    for (method, path) in [("GET", "/orders"), ("POST", "/search"), ("POST", "/")] {
+        let answer = send(method, &format!("http://shop.atelier.local{path}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+    }
+    for path in ["/orders", "//orders/7?x", "/%6Frders", "/a/../orders"] {
+        let answer = send("POST", &format!("http://shop.atelier.local{path}"));
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("needs an answer of the manager"), "{path}: {answer}");
+        let entry = floor.last_log();
+        assert!(!entry.allowed && entry.why.contains("needs an answer of the manager"), "{entry:?}");
+    }
+    // One answer, one request.
+    floor.answers.store(1, Ordering::SeqCst);
+    assert!(send("GET", "http://shop.atelier.local/orders").starts_with("HTTP/1.1 200"));
+    assert!(send("POST", "http://shop.atelier.local/orders").starts_with("HTTP/1.1 200"));
+    assert!(floor.last_log().allowed);
+    assert!(send("POST", "http://shop.atelier.local/orders").starts_with("HTTP/1.1 403"));
+
+    // Nobody could see what goes through a tunnel, whatever was answered and on whatever port.
+    floor.answers.store(1, Ordering::SeqCst);
+    for tunnel in ["a.shop.example:443", "a.shop.example:80", "shop.atelier.local:80"] {
+        let answer = floor.ask(&format!("CONNECT {tunnel} HTTP/1.1\r\nHost: {tunnel}\r\nConnection: close\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("a tunnel hides it"), "{tunnel}: {answer}");
+    }
+    assert_eq!(floor.answers.load(Ordering::SeqCst), 1);
+    assert!(floor.dialled.lock().unwrap().iter().all(|address| address.ip().is_loopback()));
 }
 
 #[test]

@@ -18,15 +18,15 @@ pub(super) fn starts_and_stops(floor: &Floor<'_>) -> Result<(), Failed> {
     desktop.alive()?;
     let frame = desktop.frames().latest();
     ensure(frame.size == desktop.size() && frame.pixels.len() == frame.size.pixels() * 4, || "a frame of another size".into())?;
-    let pids: Vec<u32> = desktop.processes().iter().map(|process| process.pid).collect();
-    ensure(pids.len() >= 3, || format!("only {} processes", pids.len()))?;
+    let processes: Vec<(u32, String)> = desktop.processes().into_iter().map(|process| (process.pid, process.name)).collect();
+    ensure(processes.len() >= 3, || format!("only {} processes", processes.len()))?;
     desktop.stop();
     // What is dead but not yet reaped by the system is gone.
-    let lives = |pid: &u32| {
+    let lives = |(pid, _): &(u32, String)| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
     };
-    let left: Vec<u32> = pids.into_iter().filter(lives).collect();
+    let left: Vec<(u32, String)> = processes.into_iter().filter(lives).collect();
     ensure(left.is_empty(), || format!("the processes {left:?} outlive the stop"))?;
     ensure(std::fs::read_dir(&run_dir)?.next().is_none(), || "files in the run folder outlive the stop".into())?;
     ensure(home.is_dir(), || "the home went with the stop".into())?;

@@ -76,16 +76,21 @@ pub enum Cmd {
         #[arg(long)]
         reason: String,
     },
+    /// Adds an objective
     #[command(subcommand)]
     Objective(ObjectiveCmd),
+    /// Checks, exports or imports a company's folder
     #[command(subcommand)]
     Company(CompanyCmd),
     /// Productivity figures, printed or exported.
     Report(ReportArgs),
+    /// Verifies the ledger, or exports a checkpoint to keep elsewhere
     #[command(subcommand)]
     Audit(AuditCmd),
+    /// What the gate types from the keyring
     #[command(subcommand)]
     Secret(SecretCmd),
+    /// Who may come in over TCP
     #[command(subcommand)]
     Token(TokenCmd),
     /// Runs the company's day and ends when no work is left.

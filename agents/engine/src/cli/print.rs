@@ -71,6 +71,10 @@ pub fn approval(view: &ApprovalView, now: Timestamp) {
         let doubt = if line.known { "" } else { "  (the line may hold something else: look at the terminal)" };
         println!("    command line: {}{doubt}", plain(&line.text));
     }
+    for sent in &view.sent_before {
+        let (verb, target) = (sent.proposal.action.verb(), plain(&sent.proposal.target_name));
+        println!("    sent before by this order: {verb} “{target}” at {}", instant(sent.at));
+    }
     println!("    rule {}: {}", view.request.rule, plain(&view.request.why));
     if let Some(reason) = &proposal.reason {
         println!("    {} says (not checked): {}", proposal.worker, plain(reason));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mz_company::{CheckPlaces, Listen, ServicePlace, run_check};
 use mz_desktop::broker::{Broker, BrokerSpec, HostRule, HostRuleError, Upstream};
-use mz_desktop::{Desktop, DesktopSpec, FrameFeed, Limits, Program, Runtime};
+use mz_desktop::{Desktop, DesktopSpec, Limits, Program, Runtime};
 use mz_protocol::{
     Action, ErrorCode, EventBody, LeaseId, Millis, OutcomeReport, PersonId, Problem, ServiceId, Size, WorkOrder, WorkerId,
 };
@@ -13,6 +13,8 @@ use mz_protocol::{
 use super::{House, HouseError, Station, lock, requests};
 use crate::answer::internal;
 use crate::dispatch::Dispatcher;
+use crate::mask::MaskedFeed;
+use crate::outside::Outside;
 use crate::recorder;
 use crate::workplace::Seat;
 
@@ -27,7 +29,8 @@ impl House {
             path: self.company.dir().to_owned(),
             why: format!("there is no worker {}", seat.worker),
         })?;
-        let broker = Arc::new(self.start_broker(worker, number)?);
+        let outside = Arc::new(Outside::default());
+        let broker = Arc::new(self.start_broker(worker, number, Arc::clone(&outside))?);
         let spec = DesktopSpec {
             worker: worker.id.clone(),
             number,
@@ -42,11 +45,12 @@ impl House {
         let (desktop, hand) = self.runtime.start(spec)?;
         let desktop: Arc<dyn Desktop> = Arc::from(desktop);
         self.furnish(&*desktop, worker)?;
-        let dispatcher = Arc::new(Dispatcher::new(worker.id.clone(), hand, Arc::clone(&desktop), Arc::clone(&self.secrets)));
+        let dispatcher =
+            Arc::new(Dispatcher::new(worker.id.clone(), hand, Arc::clone(&desktop), Arc::clone(&self.secrets), outside));
         let station = Arc::new(Station { desktop, dispatcher, broker });
         lock(&self.stations).insert(worker.id.clone(), Arc::clone(&station));
         self.station_opened.notify_all();
-        recorder::start(&worker.id, station.desktop.frames(), Arc::clone(&self.recording));
+        recorder::start(&worker.id, station.pictures(), Arc::clone(&self.recording));
         let body = EventBody::DesktopStarted {
             worker: worker.id.clone(),
             runtime: self.runtime.name().to_owned(),
@@ -78,12 +82,12 @@ impl House {
     }
 
     /// The pictures of a worker's desktop as soon as it is up, at most after `patience`.
-    pub fn wait_for_feed(&self, worker: &WorkerId, patience: Duration) -> Option<FrameFeed> {
+    pub fn wait_for_feed(&self, worker: &WorkerId, patience: Duration) -> Option<MaskedFeed> {
         let end = Instant::now() + patience;
         let mut stations = lock(&self.stations);
         loop {
             if let Some(station) = stations.get(worker) {
-                return Some(station.desktop.frames());
+                return Some(station.pictures());
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || self.floor.is_shutting_down() {
@@ -171,7 +175,7 @@ impl House {
         self.company.services.iter().filter(reached).map(|service| service.id.clone()).collect()
     }
 
-    fn start_broker(&self, worker: &mz_company::Worker, number: u16) -> Result<Broker, HouseError> {
+    fn start_broker(&self, worker: &mz_company::Worker, number: u16, outside: Arc<Outside>) -> Result<Broker, HouseError> {
         let failed = |why: String| HouseError::Broker { worker: worker.id.clone(), why };
         let allow = host_rules(worker).map_err(|error| failed(error.to_string()))?;
         let mut services = std::collections::BTreeMap::new();
@@ -185,14 +189,15 @@ impl House {
         }
         let log = requests::log(&self.floor, &worker.id).map_err(|error| failed(error.to_string()))?;
         let owner_uid = self.runtime.user_of(number).unwrap_or_else(|| rustix::process::getuid().as_raw());
+        let may_pass = Box::new(move |host: &str| outside.may_pass(host));
         let socket = self.paths.run.join(format!("net-{}", worker.id)).join("proxy.sock");
-        Broker::start(&self.network, BrokerSpec { socket, owner_uid, allow, services, log })
+        Broker::start(&self.network, BrokerSpec { socket, owner_uid, allow, services, may_pass, log })
             .map_err(|error| failed(error.to_string()))
     }
 }
 
 fn host_rules(worker: &mz_company::Worker) -> Result<Vec<HostRule>, HostRuleError> {
-    worker.hosts.iter().map(|host| host.parse()).collect()
+    worker.hosts.iter().map(|host| Ok(host.name.parse::<HostRule>()?.asking(host.asks.clone()))).collect()
 }
 
 fn upstream(service: &mz_company::ServiceSpec, data: &std::path::Path) -> Option<Upstream> {
