@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -64,7 +64,7 @@ impl Remote {
         self.keep(name, &String::from_utf8(output.stdout)?)
     }
 
-    fn address(&self, token_file: &PathBuf) -> anyhow::Result<Address> {
+    fn address(&self, token_file: &Path) -> anyhow::Result<Address> {
         Ok(Address::remote(&self.url, token_file, &self.fingerprint)?)
     }
 }

@@ -54,7 +54,7 @@ mod tests {
         let text = print.to_string();
         assert_eq!(text.parse::<Fingerprint>()?, print);
         let colons: Vec<String> =
-            text[PREFIX.len()..].as_bytes().chunks(2).map(|c| String::from_utf8_lossy(c).to_uppercase()).collect();
+            text.as_bytes()[PREFIX.len()..].chunks(2).map(|c| String::from_utf8_lossy(c).to_uppercase()).collect();
         assert_eq!(format!("{PREFIX}{}", colons.join(":")).parse::<Fingerprint>()?, print);
         for bad in
             ["", PREFIX, &text[1..], &text[..text.len() - 1], &format!("{text}0"), &text.replace("SHA256", "SHA1"), "SHA256:é"]

@@ -124,7 +124,8 @@ fn only_what_is_listed_is_reached() {
     let port = server();
     let network = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let runtime = ProcessRuntime::open().unwrap();
-    let (log, dialled): (Arc<Mutex<Vec<NetworkLog>>>, Arc<Mutex<Vec<SocketAddr>>>) = Default::default();
+    let log = Arc::new(Mutex::new(Vec::<NetworkLog>::new()));
+    let dialled = Arc::new(Mutex::new(Vec::<SocketAddr>::new()));
     let seen = log.clone();
     let socket = folder.path().join("net/proxy.sock");
     let spec = BrokerSpec {

@@ -63,7 +63,7 @@ fn answer(house: &Arc<House>, person: &PersonId, command: Command, push: &dyn Fn
                 .map(done)
         }
         Command::GiveGrant { scope, uses, until } => {
-            let grant = floor.give_grant(scope, uses, until, person)?;
+            let grant = floor.give_grant(*scope, uses, until, person)?;
             Ok(Response::Grant { grant }.into())
         }
         Command::RevokeGrant { grant } => floor.revoke_grant(&grant, person).map(done),

@@ -8,7 +8,7 @@ use crate::shell;
 mod words;
 
 pub use words::is_browser;
-use words::{LOCAL_WORDS, field_intent, is_mail, is_outside, is_terminal, meaning, words};
+use words::{LOCAL_WORDS, field_intent, is_mail, is_outside, is_terminal, meaning, names_payment, words};
 
 /// What is known of an action before it is proposed.
 #[derive(Debug, Clone, Copy)]
@@ -174,6 +174,10 @@ impl Inference {
         if counts && !is_field {
             for (effect, intent) in words.iter().filter_map(|word| meaning(word)) {
                 self.raise(effect, intent);
+            }
+            // "Payments" opens a page; "Submit payment" pays.
+            if self.effect != Effect::None && names_payment(&words) {
+                self.raise(Effect::Irreversible, "pay");
             }
             self.submits |= self.effect != Effect::None;
         }

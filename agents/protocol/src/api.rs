@@ -104,7 +104,7 @@ pub enum Command {
         department: Option<DepartmentId>,
     },
     GiveGrant {
-        scope: GrantScope,
+        scope: Box<GrantScope>,
         uses: u32,
         until: Timestamp,
     },

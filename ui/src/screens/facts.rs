@@ -152,7 +152,7 @@ pub fn grant(request: &ApprovalRequest, uses: u32, until: Timestamp) -> Command 
         input: mz_protocol::GrantInput::Exactly(p.action.input()),
         max_amount_cents: p.amount_cents,
     };
-    Command::GiveGrant { scope, uses, until }
+    Command::GiveGrant { scope: Box::new(scope), uses, until }
 }
 
 /// The grant in one sentence.

@@ -58,10 +58,10 @@ impl Wall {
                     ui.add_space(((room.x - block) / 2.0).floor().max(0.0));
                     ui.spacing_mut().item_spacing.x = GAP;
                     for id in row {
-                        if let Some(worker) = snapshot.workers.iter().find(|w| w.id == *id) {
-                            if self::tile(ui, desk, worker, tile) {
-                                clicked = Some((id.clone(), ui.input(|i| i.time)));
-                            }
+                        if let Some(worker) = snapshot.workers.iter().find(|w| w.id == *id)
+                            && self::tile(ui, desk, worker, tile)
+                        {
+                            clicked = Some((id.clone(), ui.input(|i| i.time)));
                         }
                     }
                 });

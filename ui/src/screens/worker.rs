@@ -223,11 +223,9 @@ impl WorkerScreen {
                 }
             }
             // The second half of a double click on the wall lands here, and is settled there.
-            None if response.clicked() && !response.double_clicked() && self.scrub.at.is_none() => {
-                if menu::is_free(worker) {
-                    self.take_over(desk, worker);
-                    response.request_focus();
-                }
+            None if response.clicked() && !response.double_clicked() && self.scrub.at.is_none() && menu::is_free(worker) => {
+                self.take_over(desk, worker);
+                response.request_focus();
             }
             _ => {}
         }

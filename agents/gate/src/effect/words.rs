@@ -116,6 +116,23 @@ pub(super) fn meaning(word: &str) -> Option<(Effect, &'static str)> {
     MEANINGS.iter().find(|(_, _, words)| words.contains(&word)).map(|(intent, effect, _)| (*effect, *intent))
 }
 
+/// Whether this is about money that moves.
+pub(super) fn names_payment(words: &[String]) -> bool {
+    const NAMES: [&str; 10] = [
+        "payment",
+        "payments",
+        "payout",
+        "zahlung",
+        "zahlungen",
+        "überweisung",
+        "paiement",
+        "virement",
+        "pago",
+        "transferencia",
+    ];
+    words.iter().any(|word| NAMES.contains(&word.as_str()))
+}
+
 /// Words in lower case; hidden and posing characters do not keep a word from being found.
 pub(super) fn words(name: &str) -> Vec<String> {
     let plain: String = name

@@ -57,6 +57,7 @@ fn the_built_in_rules_by_example() {
         (page(click(), Role::Link, "Move to Trash"), &none, "ask", "external.delete"),
         (page(click(), Role::Button, "Pay now"), &none, "ask", "external.payment"),
         (page(click(), Role::Button, "Submit"), &none, "ask", "external.form"),
+        (page(click(), Role::Button, "Submit payment"), &none, "ask", "external.payment"),
         (page(key("Return"), Role::Textbox, "Title"), &none, "ask", "external.form"),
         (page(typed("p\u{430}ypal"), Role::Textbox, "Title"), &none, "ask", "text.unusual"),
         (terminal(typed("git push")), &none, "allow", "desktop.local"),
