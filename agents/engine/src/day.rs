@@ -148,6 +148,7 @@ struct OrderSummary {
     checkpoints: Vec<mz_protocol::Checkpoint>,
     seconds: Option<f64>,
     actions: u32,
+    /// Help that was given, vetoes and edits.
     interventions: u32,
     remarks: Vec<String>,
     vetoed: bool,
@@ -329,13 +330,20 @@ impl Day<'_> {
         let snapshot = self.house.floor.snapshot();
         let counts = self.counts()?;
         let today = house::today(&snapshot.orders);
+        let answers = |id: &WorkOrderId| {
+            let id = id.clone();
+            let own = snapshot.approvals.iter().filter(move |view| view.request.proposal.order.as_ref() == Some(&id));
+            own.map(|view| &view.state)
+        };
         let orders: Vec<OrderSummary> = snapshot
             .orders
             .iter()
             .filter(|view| day_of(&view.order.id) == today)
             .map(|view| {
                 let report = view.outcome.clone().unwrap_or_default();
-                let (actions, interventions) = counts.get(view.order.id.as_str()).copied().unwrap_or_default();
+                let (actions, helped) = counts.get(view.order.id.as_str()).copied().unwrap_or_default();
+                let changed =
+                    |state: &&ApprovalState| matches!(state, ApprovalState::Vetoed { .. } | ApprovalState::Edited { .. });
                 OrderSummary {
                     id: view.order.id.to_string(),
                     title: view.order.title.clone(),
@@ -348,11 +356,11 @@ impl Day<'_> {
                     checkpoints: report.checkpoints,
                     seconds: view.started.zip(view.ended).map(|(from, to)| to.since(from).0 as f64 / 1000.0),
                     actions,
-                    interventions,
+                    interventions: helped + answers(&view.order.id).filter(changed).count() as u32,
                     remarks: view.remarks.clone(),
                     vetoed: view.state == OrderState::Cancelled
                         && !self.unanswered.contains(&view.order.id)
-                        && view.reason.as_deref().is_some_and(|why| why.starts_with("vetoed: ")),
+                        && answers(&view.order.id).any(|state| matches!(state, ApprovalState::Vetoed { .. })),
                 }
             })
             .collect();
@@ -367,16 +375,16 @@ impl Day<'_> {
         })
     }
 
-    /// Actions and interventions by order.
+    /// Actions, and how often a person helped, by order.
     fn counts(&self) -> anyhow::Result<BTreeMap<String, (u32, u32)>> {
         let mut counts: BTreeMap<String, (u32, u32)> = BTreeMap::new();
         let kinds = vec!["action_done", "help_given"];
         for record in self.house.events(&mz_ledger::Filter { kinds, ..mz_ledger::Filter::all() })? {
             let Some(order) = record.event.body.order() else { continue };
-            let (actions, interventions) = counts.entry(order.to_string()).or_default();
+            let (actions, helped) = counts.entry(order.to_string()).or_default();
             match record.event.body {
                 EventBody::ActionDone { .. } => *actions += 1,
-                EventBody::HelpGiven { .. } => *interventions += 1,
+                EventBody::HelpGiven { .. } => *helped += 1,
                 _ => {}
             }
         }
