@@ -89,8 +89,13 @@ fn shown(typing: &str) -> anyhow::Result<Shown> {
     let mut later = engine.client("deputy")?;
     for at in (typed.0..=question.request.asked.0 + 500).step_by(100) {
         let command = Command::FrameAt { worker: nina.clone(), at: Timestamp(at) };
-        pictures.push((format!("recorded {} ms after the typing", at - typed.0), picture(&mut later, command)?));
+        let recorded = picture(&mut later, command)?;
+        // The newest picture of that moment may be from before the first letter, when there was nothing to cover.
+        if recorded.captured_us / 1000 >= typed.0 as u64 {
+            pictures.push((format!("recorded {} ms after the typing", at - typed.0), recorded));
+        }
     }
+    ensure!(pictures.len() > 2, "nothing was recorded after the typing");
     engine.down()?;
     Ok(Shown { place, pictures, window_title: question.request.proposal.window_title })
 }

@@ -192,16 +192,18 @@ impl Desktop for ProcessDesktop {
     fn stop(&self) {
         let Some(mut rest) = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         rest.watch.stop();
+        // While they all still hang together: once a parent has ended, its children are nobody's descendants.
+        let mut held: Vec<_> = rest.children.iter().flat_map(|child| procs::hold(&procs::descendants(child.id()))).collect();
         self.running.link.close();
         self.running.die("it was stopped".into());
         rest.capture.stop();
         for child in &mut rest.children {
-            let held = procs::hold(&procs::descendants(child.id()));
+            held.extend(procs::hold(&procs::descendants(child.id())));
             procs::kill(&held);
             let _ = child.wait();
-            if !procs::wait_gone(&held, GONE) {
-                tracing::warn!(worker = %self.spec.worker, "a process of a stopped desktop does not end");
-            }
+        }
+        if !procs::wait_gone(&held, GONE) {
+            tracing::warn!(worker = %self.spec.worker, "a process of a stopped desktop does not end");
         }
         if let Err(error) = std::fs::remove_dir_all(&rest.folder) {
             tracing::warn!(folder = %rest.folder.display(), %error, "a stopped desktop's folder stays behind");
