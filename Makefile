@@ -26,7 +26,7 @@ install:
 system:
 	@scripts/install
 
-lint:
+lint: system
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
